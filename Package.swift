@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is held to the same rules: Swift 6 mode, warnings are errors.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A plugin is `Core` (all logic, no ABI) and `Entry` (the exported symbol and the method table).
+///
+/// Only `Entry` knows the contract; only it is linked into the library, and never into a test.
+func plugin(_ name: String, core: [Target.Dependency] = []) -> [Target] {
+  [
+    .target(
+      name: "\(name)Core", dependencies: core, path: "Plugins/\(name)/Core", swiftSettings: strict),
+    .target(
+      name: "\(name)Entry", dependencies: [.target(name: "\(name)Core"), "PluginKit"],
+      path: "Plugins/\(name)/Entry", swiftSettings: strict,
+      linkerSettings: [
+        .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/PluginKit/plugin.version"])
+      ]),
+  ]
+}
+
+func library(_ name: String) -> Product { .library(name: name, type: .dynamic, targets: ["\(name)Entry"]) }
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+    swiftSettings: strict)
+}
+
+let package = Package(
+  name: "symbolon",
+  products: [
+    .executable(name: "symbolon", targets: ["Host"]),
+    library("Edge"), library("Ledger"), library("Application"), library("Governance"), library("Data"),
+    library("Inference"),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
+    .systemLibrary(
+      name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .target(name: "PluginAPI", path: "Sources/PluginAPI"),
+    .target(
+      name: "PluginKit", dependencies: ["PluginAPI", "CFFI"], path: "Sources/PluginKit",
+      exclude: ["plugin.version"], swiftSettings: strict),
+    .executableTarget(
+      name: "Host",
+      dependencies: [
+        "PluginAPI", "CFFI", "CSodium",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
+      path: "Sources/Host", swiftSettings: strict),
+    .target(
+      name: "InferenceKernels", path: "Plugins/Inference/Kernels",
+      cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
+    tests("PluginAPI", ["PluginAPI"]),
+    tests("PluginKit", ["PluginKit"]),
+    tests("Host", ["Host"]),
+    tests("Edge", ["EdgeCore"]),
+    tests("Ledger", ["LedgerCore", "CSodium"]),
+    tests("Application", ["ApplicationCore"]),
+    tests("Governance", ["GovernanceCore"]),
+    tests("Data", ["DataCore"]),
+    tests("Inference", ["InferenceCore"]),
+    tests("Integration", []),
+    tests("Tidy", []),
+  ]
+    + plugin(
+      "Edge",
+      core: [
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ])
+    + plugin("Ledger", core: ["CSodium", .product(name: "GRDB", package: "GRDB.swift")])
+    + plugin("Application", core: ["CSodium"])
+    + plugin("Governance", core: ["CSodium"])
+    + plugin("Data", core: ["CSodium"])
+    + plugin("Inference", core: ["InferenceKernels", "CSodium"]),
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,1 @@
+#include "symbolon/symbolon.h"
