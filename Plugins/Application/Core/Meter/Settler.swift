@@ -5,6 +5,7 @@ package final class Settler: Sendable {
   private struct State {
     var isStopping = false
     var isSettling = false
+    var isRunning = false
   }
 
   private let meter: Meter
@@ -42,9 +43,18 @@ package final class Settler: Sendable {
     }
   }
 
-  /// Settles at intervals until `stop`; the caller gives it a thread.
-  package func run(everyMilliseconds interval: UInt64) {
-    while !state.wait(milliseconds: interval, until: { $0.isStopping }) { attempt() }
+  /// Starts the thread that settles at intervals until `stop`; `first` runs on it before anything else.
+  package func start(everyMilliseconds interval: UInt64, first: @escaping @Sendable () -> Void = {}) {
+    let isStarted = WorkerThread.start { [self] in
+      first()
+      while !state.wait(milliseconds: interval, until: { $0.isStopping }) { attempt() }
+      state.withLock { $0.isRunning = false }
+      state.wakeAll()
+    }
+    state.withLock { $0.isRunning = isStarted }
+    if !isStarted {
+      report(Refusal(.unavailable, "no_thread", "The system gave no thread for settling: charges wait for a restart."))
+    }
   }
 
   private func attempt() {
@@ -57,10 +67,11 @@ package final class Settler: Sendable {
     }
   }
 
-  /// Ends `run` and settles what is left.
+  /// Ends the thread, waits for it, and settles what is left.
   package func stop() {
     state.withLock { $0.isStopping = true }
     state.wakeAll()
+    state.wait { !$0.isRunning }
     attempt()
   }
 }
