@@ -1,0 +1,63 @@
+import PluginAPI
+
+/// Where a streaming method writes its messages.
+public struct Output: @unchecked Sendable {  // Proof: the host's sink takes messages from the thread of the call.
+  let sink: UnsafeMutablePointer<symbolon_sink>
+  private var write: @convention(c) (UnsafeMutablePointer<symbolon_sink>?, symbolon_slice) -> Int32
+
+  init(_ sink: UnsafeMutablePointer<symbolon_sink>?) throws(Failure) {
+    guard let sink, let write = sink.pointee.write else {
+      throw Failure(.internal, "no_sink", "The caller gave no place for the result.")
+    }
+    self.sink = sink
+    self.write = write
+  }
+
+  /// Writes one message; throws `cancelled` when the receiver has gone away.
+  public func write(_ message: some Collection<UInt8>) throws(Failure) {
+    try message.withSlice { (slice) throws(Failure) in
+      let status = write(sink, slice)
+      guard status == 0 else {
+        throw Failure(Status(rawValue: status) ?? .unknown, "receiver_gone", "The receiver takes no more messages.")
+      }
+    }
+  }
+
+  /// Writes one message of text.
+  public func write(_ text: String) throws(Failure) { try write(Array(text.utf8)) }
+
+  /// Writes one message of JSON.
+  public func write(_ json: JSON) throws(Failure) { try write(json.text) }
+}
+
+/// A sink of this plugin's own, that hands each message to a closure.
+final class Inbox {
+  private(set) var failure: (any Error)?
+  private let receive: (UnsafeRawBufferPointer) throws -> Void
+  private let sink: UnsafeMutablePointer<symbolon_sink> = .allocate(capacity: 1)
+
+  init(_ receive: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+    self.receive = receive
+    sink.initialize(to: symbolon_sink())
+    sink.pointee.struct_size = UInt32(MemoryLayout<symbolon_sink>.size)
+  }
+
+  deinit { sink.deallocate() }
+
+  /// The C face, valid while this object lives.
+  var native: UnsafeMutablePointer<symbolon_sink> {
+    sink.pointee.context = Unmanaged.passUnretained(self).toOpaque()
+    sink.pointee.write = { sink, message in
+      guard let context = sink?.pointee.context else { return Status.internal.rawValue }
+      let inbox = Unmanaged<Inbox>.fromOpaque(context).takeUnretainedValue()
+      do {
+        try inbox.receive(message.buffer)
+        return 0
+      } catch {
+        inbox.failure = error
+        return (error as? Failure)?.status.rawValue ?? Status.cancelled.rawValue
+      }
+    }
+    return sink
+  }
+}

@@ -1,0 +1,133 @@
+import CFFI
+import PluginAPI
+
+/// A layer as the host sees it: who it is, what it offers, what it needs, how it lives.
+///
+/// Declare one as a global `let` and return `describe(abi)` from the exported entry:
+/// ```swift
+/// @c @implementation
+/// public func symbolon_plugin_entry(_ abi: UInt32) -> UnsafePointer<symbolon_plugin>? { governance.describe(abi) }
+/// ```
+public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
+  // Proof: everything is written in init and only read afterwards.
+  private let native: UnsafeMutablePointer<symbolon_plugin>
+
+  /// Describes a layer.
+  /// - Parameters:
+  ///   - id: the name of its methods' namespace, for example `governance`.
+  ///   - exclusive: two generations may not be alive at once; the host stops the old one before it starts the new one.
+  ///   - create: makes the layer; takes no thread, port or lock yet. What it throws reaches the operator.
+  ///   - start: takes resources and begins to serve.
+  ///   - stop: gives them back; no call is running.
+  public init(
+    id: String, version: String, summary: String, exclusive: Bool = false, imports: [ImportDeclaration] = [],
+    methods: [Method<Layer>], routes: [Route] = [], create: @escaping @Sendable (Host) throws -> Layer,
+    start: @escaping @Sendable (Layer) throws -> Void = { _ in }, stop: @escaping @Sendable (Layer) -> Void = { _ in }
+  ) {
+    native = .allocate(capacity: 1)
+    native.initialize(to: symbolon_plugin())
+    native.pointee.struct_size = UInt32(MemoryLayout<symbolon_plugin>.size)
+    native.pointee.abi = UInt32(SYMBOLON_ABI)
+    native.pointee.flags = exclusive ? UInt32(SYMBOLON_PLUGIN_EXCLUSIVE) : 0
+    native.pointee.id = permanent(id)
+    native.pointee.version = permanent(version)
+    native.pointee.summary = permanent(summary)
+    native.pointee.methods = permanentArray(methods.map { $0.describe() })
+    native.pointee.method_count = UInt32(methods.count)
+    native.pointee.imports = permanentArray(imports.map { $0.describe() })
+    native.pointee.import_count = UInt32(imports.count)
+    native.pointee.create = lifecycle(3) { arguments in
+      guard let host = arguments[0]?.load(as: UnsafePointer<symbolon_host>?.self),
+        let instance = arguments[2]?.load(as: UnsafeMutablePointer<UnsafeMutableRawPointer?>?.self)
+      else { return Status.internal.rawValue }
+      return guarded(arguments[1]) {
+        instance.pointee = Unmanaged.passRetained(try create(try Host(host))).toOpaque()
+      }
+    }
+    native.pointee.start = lifecycle(2) { arguments in
+      guard let layer = Self.layer(arguments[0]) else { return Status.internal.rawValue }
+      return guarded(arguments[1]) { try start(layer) }
+    }
+    native.pointee.stop = lifecycle(1, result: symbolon_ffi_void()) { arguments in
+      if let layer = Self.layer(arguments[0]) { stop(layer) }
+      return 0
+    }
+    native.pointee.destroy = lifecycle(1, result: symbolon_ffi_void()) { arguments in
+      if let pointer = arguments[0]?.load(as: UnsafeMutableRawPointer?.self) {
+        Unmanaged<Layer>.fromOpaque(pointer).release()
+      }
+      return 0
+    }
+    if !routes.isEmpty { native.pointee.extension = Self.offer(routes) }
+  }
+
+  /// What the exported entry returns; nil when the host is older than this library.
+  public func describe(_ hostABI: UInt32) -> UnsafePointer<symbolon_plugin>? { UnsafePointer(native) }
+
+  private static func layer(_ cell: UnsafeMutableRawPointer?) -> Layer? {
+    cell?.load(as: UnsafeMutableRawPointer?.self).map { Unmanaged<Layer>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// The extension function that answers "symbolon.routes/1".
+  private static func offer(
+    _ routes: [Route]
+  ) -> @convention(c) (UnsafePointer<CChar>?) -> UnsafeRawPointer? {
+    let table = UnsafeMutablePointer<symbolon_routes>.allocate(capacity: 1)
+    table.initialize(to: symbolon_routes())
+    table.pointee.struct_size = UInt32(MemoryLayout<symbolon_routes>.size)
+    table.pointee.count = UInt32(routes.count)
+    table.pointee.routes = permanentArray(routes.map { $0.describe() })
+    let address = Int(bitPattern: table)
+    let interface = Interface([symbolon_ffi_pointer()], result: symbolon_ffi_pointer())
+    let function = makePointerFunction(interface) { arguments in
+      guard let id = arguments[0]?.load(as: UnsafePointer<CChar>?.self), String(cString: id) == SYMBOLON_ROUTES else {
+        return nil
+      }
+      return UnsafeMutableRawPointer(bitPattern: address)
+    }
+    return unsafeBitCast(function, to: (@convention(c) (UnsafePointer<CChar>?) -> UnsafeRawPointer?).self)
+  }
+}
+
+/// An HTTP route of a layer: `method` gets (verb, path, headers, body) and streams a response.
+public struct Route: Sendable {
+  let verb: String
+  let path: String
+  let method: String
+
+  /// `path` may hold `{name}` for one segment.
+  public init(_ verb: String, _ path: String, method: String) {
+    self.verb = verb
+    self.path = path
+    self.method = method
+  }
+
+  func describe() -> symbolon_route {
+    var native = symbolon_route()
+    native.struct_size = UInt32(MemoryLayout<symbolon_route>.size)
+    native.verb = permanent(verb)
+    native.path = permanent(path)
+    native.method = permanent(method)
+    return native
+  }
+}
+
+/// A C function for one step of a plugin's life: `count` pointers in, a status or nothing out.
+private func lifecycle<Function>(
+  _ count: Int, result: UnsafeMutablePointer<ffi_type> = symbolon_ffi_i32(),
+  _ body: @escaping @Sendable (NativeArguments) -> Int32
+) -> Function {
+  let interface = Interface(Array(repeating: symbolon_ffi_pointer(), count: count), result: result)
+  return unsafeBitCast(makeFunction(interface, body), to: Function.self)
+}
+
+/// Runs a step and turns what it throws into the call's error.
+private func guarded(_ cell: UnsafeMutableRawPointer?, _ body: () throws -> Void) -> Int32 {
+  do {
+    try body()
+    return 0
+  } catch {
+    let call = cell?.load(as: UnsafeMutablePointer<symbolon_call>?.self)
+    return Failure(any: error).write(to: call?.pointee.error)
+  }
+}
