@@ -56,7 +56,8 @@ class Side:
     """A program that answers one request a line with one JSON line."""
 
     def __init__(self, *command):
-        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, request):
         self.process.stdin.write(request + "\n")
@@ -88,14 +89,16 @@ def engine(wanted):
                     answer = ours.ask(request)
                     mine.append(answer["value"])
                     theirs.append(peer.ask(request)["value"])
-                yield Figure(name, statistics.median(mine), answer["unit"], "xllamacpp", statistics.median(theirs), ROUNDS)
+                yield Figure(
+                    name, statistics.median(mine), answer["unit"], "xllamacpp", statistics.median(theirs), ROUNDS)
 
 
 def program(executable):
     """A part that is measured by a program of its own, peer included: one JSON line a figure."""
 
     def measure(wanted):
-        result = subprocess.run([BUILT / executable], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+        result = subprocess.run(
+            [BUILT / executable], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
         for line in result.stdout.splitlines():
             if line.startswith("{"):
                 found = json.loads(line)
