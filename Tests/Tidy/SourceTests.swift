@@ -61,6 +61,18 @@ import Testing
     }
   }
 
+  @Test func everyDependencyIsExplained() throws {
+    let explained = try #require(Self.files.first { $0.path == "docs/dependencies.md" }).text
+    let manifest = try #require(Self.files.first { $0.path == "Package.swift" }).text
+    let requirements = try #require(Self.files.first { $0.path == "Scripts/requirements.txt" }).text
+    let packages = manifest.matches(of: /\.package\(url: ".*\/([^"]+)", from: "([^"]+)"/).map { ($0.1, $0.2) }
+    let pinned = requirements.matches(of: /(?m)^([a-z0-9-]+)==(.+)$/).map { ($0.1, $0.2) }
+    #expect(packages.count > 5 && pinned.count > 5)
+    for (name, version) in packages + pinned where !explained.contains("| \(name) | \(version) |") {
+      Issue.record("docs/dependencies.md does not explain \(name) \(version)")
+    }
+  }
+
   @Test func everyLinkInTheDocumentsLeadsToAFile() throws {
     let link = /\]\(([^)#\s]+)[^)]*\)|(?:src|href)="([^"#]+)"/
     for file in Self.files where file.suffix == "md" {
