@@ -93,12 +93,12 @@ def engine(wanted):
                     name, statistics.median(mine), answer["unit"], "xllamacpp", statistics.median(theirs), ROUNDS)
 
 
-def program(executable):
+def program(executable, *arguments):
     """A part that is measured by a program of its own, peer included: one JSON line a figure."""
 
     def measure(wanted):
         result = subprocess.run(
-            [BUILT / executable], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+            [BUILT / executable, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
         for line in result.stdout.splitlines():
             if line.startswith("{"):
                 found = json.loads(line)
@@ -116,7 +116,7 @@ def resident_megabytes(process):
 
 def host(wanted):
     if wanted("host.call."):
-        yield from program("HostBench")(wanted)
+        yield from program("symbolon", "bench-calls")(wanted)
     if not (wanted("host.ready_ms") or wanted("host.rss_mb")):
         return
     ready, resident = [], []
