@@ -1,53 +1,47 @@
-/* A complete plugin: two methods, no state. Built with one line and dropped in with three:
+/* A complete Symbolon plugin in C. Build it with one line:
 
-     cc -shared -fPIC -O2 -I Sources/PluginAPI/include Examples/hello-c/hello.c -o libhello.so
+     cc -std=c11 -fPIC -shared -fvisibility=hidden -I Sources/PluginAPI/include -o libhello.so Examples/hello-c/hello.c
+
+   and add three lines to plugins.conf:
 
      [plugin.hello]
-     library = "libhello.so"
-     home    = "host"                                                                                              */
+     library = "/path/to/libhello.so"
+     home    = "host"
+
+   Then: symbolon hello greet --name Ada */
 #include <stdio.h>
 #include <symbolon/symbolon.h>
 
-/* Arguments come by value, a text goes out through a sink. */
+/* greet(name: text) -> (greeting: text) */
 static int32_t greet(void *self, symbolon_call *call, symbolon_slice name, symbolon_sink *greeting) {
-  char text[256];
+  char text[128];
   (void)self;
-  if (name.size == 0 || name.size > 200)
-    return symbolon_fail(call, SYMBOLON_INVALID_ARGUMENT, "name_length", "Give a name of 1 to 200 bytes.");
+  if (name.size == 0 || name.size > 64)
+    return symbolon_fail(call, SYMBOLON_INVALID_ARGUMENT, "bad_name", "A name has 1 to 64 bytes.");
   snprintf(text, sizeof text, "Hello, %.*s!", (int)name.size, (const char *)name.data);
   return greeting->write(greeting, symbolon_text(text));
 }
 
-/* A stream is any number of messages, each in canonical form; write() says when nobody reads any more. */
-static int32_t countdown(void *self, symbolon_call *call, uint32_t from, symbolon_sink *numbers) {
+/* add(a: i64, b: i64) -> (sum: i64) */
+static int32_t add(void *self, symbolon_call *call, int64_t a, int64_t b, int64_t *sum) {
   (void)self;
-  if (from > 1000) return symbolon_fail(call, SYMBOLON_INVALID_ARGUMENT, "too_many", "Count from 1000 or less.");
-  for (;; from--) {
-    uint8_t bytes[4] = {(uint8_t)(from >> 24), (uint8_t)(from >> 16), (uint8_t)(from >> 8), (uint8_t)from};
-    int32_t status = numbers->write(numbers, (symbolon_slice){bytes, sizeof bytes});
-    if (status != SYMBOLON_OK || from == 0) return status;
-  }
+  if (__builtin_add_overflow(a, b, sum))
+    return symbolon_fail(call, SYMBOLON_OUT_OF_RANGE, "overflow", "The sum does not fit 64 bits.");
+  return SYMBOLON_OK;
 }
 
-static const symbolon_method greet_method = {
-    .struct_size = sizeof(symbolon_method),
-    .flags = SYMBOLON_READS | SYMBOLON_PUBLIC,
-    .signature = "greet(name: text) -> (greeting: text)",
-    .summary = "Say hello",
-    .function = (void (*)(void))greet,
-    .defaults = "{\"name\":\"world\"}"};
+static const symbolon_method methods[] = {
+    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "greet(name: text) -> (greeting: text)", "Say hello",
+     (void (*)(void))greet, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "add(a: i64, b: i64) -> (sum: i64)",
+     "Add two numbers", (void (*)(void))add, "{\"b\":1}", NULL},
+};
+static const symbolon_method *const method_table[] = {&methods[0], &methods[1]};
 
-static const symbolon_method countdown_method = {
-    .struct_size = sizeof(symbolon_method),
-    .flags = SYMBOLON_READS | SYMBOLON_PUBLIC | SYMBOLON_STREAMS,
-    .signature = "countdown(from: u32) -> (numbers: stream<u32>)",
-    .summary = "Count down to zero",
-    .function = (void (*)(void))countdown};
-
-static const symbolon_method *const methods[] = {&greet_method, &countdown_method};
-
-static const symbolon_plugin plugin = {
+static const symbolon_plugin hello = {
     .struct_size = sizeof(symbolon_plugin), .abi = SYMBOLON_ABI, .id = "hello", .version = "1.0.0",
-    .summary = "A plugin in C", .methods = methods, .method_count = 2};
+    .summary = "Says hello, in C", .methods = method_table, .method_count = 2};
 
-const symbolon_plugin *symbolon_plugin_entry(uint32_t host_abi) { return host_abi >= SYMBOLON_ABI ? &plugin : NULL; }
+SYMBOLON_EXPORT const symbolon_plugin *symbolon_plugin_entry(uint32_t host_abi) {
+  return host_abi >= SYMBOLON_ABI ? &hello : NULL;
+}
