@@ -35,7 +35,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   func start() throws {
-    FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
+    _ = FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
     process.executableURL = URL(filePath: "\(Self.binaries)/symbolon")
     process.arguments = ["run", "--config", configuration]
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/log")
