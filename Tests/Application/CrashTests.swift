@@ -72,7 +72,8 @@ private struct Survivor {
     guard let index = running.indices.randomElement(using: &random) else { return }
     let reservation = running.remove(at: index)
     let tokens = TokenCounts(
-      prompt: reservation.promptTokens, completion: UInt64.random(in: 0...reservation.maximumCompletion, using: &random))
+      prompt: reservation.promptTokens, completion: UInt64.random(in: 0...reservation.maximumCompletion, using: &random)
+    )
     let charged = meter.charge(reservation, tokens)
     delivered[reservation.key, default: .zero] += charged
     if (try? meter.commit()) != nil { acknowledged[reservation.key] = delivered[reservation.key] }

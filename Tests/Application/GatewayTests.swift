@@ -63,7 +63,8 @@ import Testing
     let surroundings = FakeSurroundings()
     node.send(to: surroundings)
     let own =
-      #"{"model":"tiny","messages":[{"role":"system","content":"Rhyme."},{"role":"user","content":"hi"}],"temperature":1}"#
+      #"{"model":"tiny","temperature":1,"messages":"#
+      + #"[{"role":"system","content":"Rhyme."},{"role":"user","content":"hi"}]}"#
     node.send("POST", "/v1/chat/completions", own, to: surroundings)
     let asked = surroundings.asked.withLock { $0 }
     #expect(

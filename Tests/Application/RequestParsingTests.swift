@@ -127,7 +127,8 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
 
   @Test func completionsTakeTextOnly() throws {
     #expect(
-      try AnswerRequest.completion(Array(#"{"model":"m","prompt":["one"],"max_tokens":3}"#.utf8)).prompt == .text("one"))
+      try AnswerRequest.completion(Array(#"{"model":"m","prompt":["one"],"max_tokens":3}"#.utf8)).prompt == .text("one")
+    )
     for prompt in ["[1,2]", #"["a","b"]"#, "5", "{}"] {
       let refusal = refusal { try AnswerRequest.completion(Array("{\"model\":\"m\",\"prompt\":\(prompt)}".utf8)) }
       #expect(refusal?.parameter == "prompt")

@@ -16,7 +16,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// What every effect outside the process asks first: is the power still on?
+/// What every effect outside the process asks first, whether the power is still on.
 final class Power: Sendable {
   struct Failure: Error {}
 

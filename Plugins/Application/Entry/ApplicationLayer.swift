@@ -34,7 +34,8 @@ final class ApplicationLayer: Sendable {
       meter: meter, clock: clock, random: { (try? host.random($0)) ?? [UInt8](repeating: 0, count: $0) },
       observe: { Self.log($0, host) })
     let settler = Settler(meter: meter, ledger: ledger) { refusal in
-      host.log.warning("Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
+      host.log.warning(
+        "Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
     }
     let office = KeyOffice(meter: meter, settler: settler, ledger: ledger)
     let running = Running(meter: meter, gateway: gateway, settler: settler, office: office)

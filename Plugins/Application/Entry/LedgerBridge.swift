@@ -31,7 +31,7 @@ struct TransactionState: LedgerState {
 func ledgerValue(_ call: Call, _ key: [UInt8]) throws -> [UInt8]? {
   do {
     return try ledgerGet(call, key)
-  } catch where error.status == .notFound {
+  } catch  where error.status == .notFound {
     return nil
   } catch {
     throw Refusal(status: error.status.rawValue, code: error.code, message: error.message)
