@@ -12,7 +12,8 @@ import Testing
       let path = "\(folder)/\(name)/libduplicate.so"
       try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
       let result = try RunningNode.run(
-        ["swiftc", "-O", "-emit-library", "-module-name", "duplicate", "\(fixtures)/duplicate.swift", "-o", path] + flags)
+        ["swiftc", "-O", "-emit-library", "-module-name", "duplicate", "\(fixtures)/duplicate.swift", "-o", path]
+          + flags)
       try #require(result.status == 0, "\(result.err)")
       libraries.append(path)
     }

@@ -58,7 +58,9 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
     try Self.run(["\(Self.binaries)/symbolon"] + words, environment: ["SYMBOLON_CONFIG": configuration])
   }
 
-  static func run(_ words: [String], environment: [String: String] = [:]) throws -> (status: Int32, out: String, err: String) {
+  static func run(_ words: [String], environment: [String: String] = [:]) throws -> (
+    status: Int32, out: String, err: String
+  ) {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = words
