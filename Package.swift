@@ -47,6 +47,8 @@ let package = Package(
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
   ],
   targets: [
     .systemLibrary(
@@ -70,6 +72,8 @@ let package = Package(
     .target(
       name: "InferenceKernels", path: "Plugins/Inference/Kernels",
       cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
+    .executableTarget(
+      name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
@@ -86,9 +90,13 @@ let package = Package(
     + plugin(
       "Edge",
       core: [
-        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ])
     + plugin("Ledger", core: ["CSodium", "Canonical", .product(name: "GRDB", package: "GRDB.swift")])

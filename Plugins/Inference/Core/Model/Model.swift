@@ -1,0 +1,111 @@
+import InferenceKernels
+
+/// A loaded llama model: tokenizer, template, and weights laid out for the kernels.
+///
+/// `@unchecked Sendable`: everything is written before `init` returns and only read afterwards.
+package final class Model: @unchecked Sendable {
+  package let file: MappedFile
+  package let sizes: Hyperparameters
+  package let tokenizer: Tokenizer
+  /// The chat template, or why there is none.
+  package let template: Result<ChatTemplate, TemplateError>
+  /// The most positions of one sequence: the model's, or fewer if so configured.
+  package let context: Int
+  package let quantization: String
+  /// What the kernels read.
+  let handle: UnsafeMutablePointer<symbolon_model>
+
+  private let layers: UnsafeMutablePointer<symbolon_layer>
+  private let weights: Arena
+  private let tables: Arena
+
+  /// Loads a GGUF file. `context` 0 takes the model's own limit.
+  package init(path: String, context: Int = 0, pool: WorkerPool) throws(InferenceError) {
+    let file = try MappedFile(path)
+    let gguf = try GGUFFile(file)
+    let sizes = try Hyperparameters(gguf)
+    self.file = file
+    self.sizes = sizes
+    tokenizer = try Tokenizer(gguf)
+    self.context = min(context > 0 ? context : sizes.contextLength, sizes.contextLength)
+    if let source = gguf.keys["tokenizer.chat_template"]?.string {
+      do throws(TemplateError) {
+        template = .success(try ChatTemplate(source, begin: tokenizer.beginText, end: tokenizer.endText))
+      } catch { template = .failure(error) }
+    } else {
+      template = .failure(TemplateError(reason: "the file carries none"))
+    }
+    quantization = Self.quantization(gguf)
+
+    var packing = WeightPacking(gguf)
+    let layerTensors = try (0..<sizes.layers).map { layer throws(InferenceError) in
+      try packing.addLayer(layer, sizes)
+    }
+    let vocabulary = tokenizer.vocabularySize
+    let embedding = try packing.tensor("token_embd.weight", [sizes.width, vocabulary])
+    let outputNorm = try packing.vector("output_norm.weight", sizes.width)
+    let headName = gguf.tensors["output.weight"] == nil ? "token_embd.weight" : "output.weight"
+    let head = try packing.add(headName, rows: vocabulary, columns: sizes.width)
+    let frequencies = try packing.frequencies(sizes)
+    try packing.refuseUnknown()
+
+    weights = try packing.pack(pool)
+    let base = weights.bytes.baseAddress
+    layers = .allocate(capacity: sizes.layers)
+    for (index, tensors) in layerTensors.enumerated() { (layers + index).initialize(to: tensors.layer(base)) }
+    tables = try Self.rotation(context: self.context, frequencies, pool)
+    let table = tables.bytes.bindMemory(to: Float.self)
+    handle = .allocate(capacity: 1)
+    handle.initialize(
+      to: symbolon_model(
+        width: Int32(sizes.width), layers: Int32(sizes.layers), heads: Int32(sizes.heads),
+        kv_heads: Int32(sizes.kvHeads), head_size: Int32(sizes.headSize), feed_width: Int32(sizes.feedWidth),
+        vocabulary: Int32(vocabulary), context: Int32(self.context), epsilon: sizes.epsilon,
+        score_scale: 1 / Float(sizes.headSize).squareRoot(), cosines: table.baseAddress,
+        sines: table.baseAddress?.advanced(by: self.context * sizes.headSize / 2),
+        embedding_type: Int32(embedding.type), embedding: embedding.bytes.bindMemory(to: UInt8.self).baseAddress,
+        layer: layers, output_norm: outputNorm, head: head.matrix(base)))
+  }
+
+  deinit {
+    handle.deallocate()
+    layers.deallocate()
+  }
+
+  /// Cosines, then sines, [context][headSize/2] each.
+  private static func rotation(context: Int, _ frequencies: [Float], _ pool: WorkerPool) throws(InferenceError) -> Arena {
+    let pairs = frequencies.count
+    let arena = try Arena(byteCount: context * pairs * 8, huge: true, what: "the rotation table")
+    let floats = UncheckedBuffer(arena.bytes.bindMemory(to: Float.self))
+    pool.run { thread in
+      guard let start = floats.buffer.baseAddress else { return }
+      for position in stride(from: thread, to: context, by: pool.threads) {
+        symbolon_rope_row(
+          Int32(position), frequencies, Int32(pairs), start + position * pairs, start + (context + position) * pairs)
+      }
+    }
+    return arena
+  }
+
+  private static func quantization(_ gguf: GGUFFile) -> String {
+    switch gguf.keys["general.file_type"]?.count {
+    case 0: return "F32"
+    case 1: return "F16"
+    case 2: return "Q4_0"
+    case 3: return "Q4_1"
+    case 7: return "Q8_0"
+    default:
+      var bytes: [UInt32: Int] = [:]
+      for tensor in gguf.tensors.values { bytes[tensor.type, default: 0] += tensor.bytes.count }
+      let greatest = bytes.max { ($0.value, $1.key) < ($1.value, $0.key) }
+      return greatest.map { TensorType.name($0.key) } ?? "unknown"
+    }
+  }
+}
+
+/// A buffer that several threads write in disjoint places, which the one who shares it sees to.
+struct UncheckedBuffer<Element>: @unchecked Sendable {
+  let buffer: UnsafeMutableBufferPointer<Element>
+
+  init(_ buffer: UnsafeMutableBufferPointer<Element>) { self.buffer = buffer }
+}

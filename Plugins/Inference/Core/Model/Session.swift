@@ -1,0 +1,105 @@
+import InferenceKernels
+
+/// Keys and values of one sequence.
+///
+/// `@unchecked Sendable`: only the thread that runs the model touches the memory.
+package final class SequenceCache: @unchecked Sendable {
+  let handle: UnsafeMutablePointer<symbolon_cache>
+  package let capacity: Int
+  private let memory: Arena
+
+  /// Room for `positions` tokens.
+  package init(_ model: Model, positions: Int) throws(InferenceError) {
+    capacity = (positions + 15) / 16 * 16
+    let bytes = Int(symbolon_cache_bytes(model.handle, Int32(capacity)))
+    memory = try Arena(byteCount: bytes * 2, huge: false, what: "a conversation of \(positions) tokens")
+    handle = .allocate(capacity: 1)
+    let keys = memory.bytes.baseAddress?.assumingMemoryBound(to: UInt16.self)
+    handle.initialize(to: symbolon_cache(capacity: Int32(capacity), keys: keys, values: keys?.advanced(by: bytes / 2)))
+  }
+
+  deinit { handle.deallocate() }
+}
+
+/// A number that is not finite, and the column it struck. The step's other columns are valid but must be run again.
+package struct StepFailure: Error, Equatable {
+  package let column: Int
+  package let layer: Int
+  package let operation: Int
+
+  package var error: InferenceError {
+    InferenceError(
+      .internal, "numeric_fault",
+      "The model produced a number that is not finite (layer \(layer), operation \(operation)): "
+        + "its file is damaged or unsuited to this engine.")
+  }
+}
+
+/// Runs steps of a model: the buffers for one batch at a time. Used by one thread at a time.
+package final class Session {
+  /// One token at one position of one sequence.
+  package struct Column {
+    package let token: Int32
+    package let position: Int
+    package let cache: SequenceCache
+    package let wantsLogits: Bool
+
+    package init(token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool) {
+      self.token = token
+      self.position = position
+      self.cache = cache
+      self.wantsLogits = wantsLogits
+    }
+  }
+
+  /// The most columns of one step.
+  package static let mostColumns = Int(SYMBOLON_MAX_COLUMNS)
+
+  package let model: Model
+  private let pool: WorkerPool
+  private let workspace: OpaquePointer
+  package let path: Int32
+  package let columns: Int
+  package let logitRows: Int
+
+  /// Buffers for `columns` columns, `logitRows` of which may want logits; `path` picks the instruction set.
+  package init(
+    _ model: Model, pool: WorkerPool, columns: Int = Session.mostColumns, logitRows: Int, path: Int32? = nil
+  ) throws(InferenceError) {
+    self.model = model
+    self.pool = pool
+    self.columns = min(columns, Session.mostColumns)
+    self.logitRows = logitRows
+    self.path = path ?? symbolon_path_best()
+    guard
+      let workspace = symbolon_workspace_create(
+        model.handle, Int32(pool.threads), Int32(self.columns), Int32(logitRows), self.path)
+    else {
+      throw InferenceError(.exhausted, "out_of_memory", "No memory for the engine's buffers: free some.")
+    }
+    self.workspace = workspace
+  }
+
+  deinit { symbolon_workspace_destroy(workspace) }
+
+  /// Runs one step. Returns the logits, [wanting column][vocabulary], valid until the next step.
+  package func step(_ columns: [Column]) throws(StepFailure) -> UnsafeBufferPointer<Float> {
+    precondition(columns.count <= self.columns, "a step takes at most \(self.columns) columns")
+    let vocabulary = model.tokenizer.vocabularySize
+    let batch = columns.map { column in
+      precondition(column.position >= 0 && column.position < min(column.cache.capacity, model.context))
+      precondition(column.token >= 0 && column.token < vocabulary)
+      return symbolon_column(
+        token: column.token, position: Int32(column.position), cache: column.cache.handle,
+        wants_logits: column.wantsLogits ? 1 : 0)
+    }
+    let wanting = columns.count { $0.wantsLogits }
+    precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
+    let fault = symbolon_forward(workspace, pool.handle, batch, Int32(batch.count))
+    guard fault.operation == 0 else {
+      throw StepFailure(
+        column: Int(fault.column), layer: Int(fault.layer), operation: Int(fault.operation))
+    }
+    return UnsafeBufferPointer(start: symbolon_logits(workspace), count: wanting * vocabulary)
+  }
+}

@@ -1,0 +1,34 @@
+import InferenceKernels
+
+/// The threads that compute; the thread that calls `run` is one of them.
+///
+/// `@unchecked Sendable`: the pool is made to be used from one thread at a time, and each owner keeps to that.
+package final class WorkerPool: @unchecked Sendable {
+  let handle: OpaquePointer
+  package let threads: Int
+
+  /// Starts the threads; fails when the system refuses them.
+  package init(threads: Int) throws(InferenceError) {
+    guard let handle = symbolon_pool_create(Int32(clamping: threads)) else {
+      throw InferenceError(
+        .internal, "no_threads", "The system refuses \(threads) threads: set `threads` to between 1 and 64, or fewer.")
+    }
+    self.handle = handle
+    self.threads = threads
+  }
+
+  deinit { symbolon_pool_destroy(handle) }
+
+  /// Runs the body once on every thread, with the thread's number, and waits for all.
+  package func run(_ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { escapable in
+      var box = escapable
+      withUnsafeMutablePointer(to: &box) { pointer in
+        symbolon_pool_run(
+          handle,
+          { context, thread in context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(thread)) },
+          pointer)
+      }
+    }
+  }
+}

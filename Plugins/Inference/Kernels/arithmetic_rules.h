@@ -1,0 +1,54 @@
+/* The rules as inline code; every file that computes includes this first. */
+#ifndef SYMBOLON_ARITHMETIC_RULES_H
+#define SYMBOLON_ARITHMETIC_RULES_H
+
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__FAST_MATH__)
+#error "canonical arithmetic cannot be compiled with -ffast-math"
+#endif
+
+#include "include/arithmetic.h"
+
+static inline uint32_t symbolon_to_bits(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  return bits;
+}
+
+static inline float symbolon_from_bits(uint32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, 4);
+  return value;
+}
+
+/* Round to the nearest integer, ties to even, for |x| < 2^22: adding 1.5*2^23 leaves no room for a fraction. */
+#define SYMBOLON_ROUNDER 0x1.8p23f
+
+/* exp1: x = n*ln2 + b; e^b = 1 + b*(C0 + b*(C1 + ...)), own near-minimax fit in relative error on |b| <= ln2/2. */
+#define SYMBOLON_EXP_LOG2E 0x1.715476p+0f
+#define SYMBOLON_EXP_LN2_HIGH 0x1.62e4p-1f
+#define SYMBOLON_EXP_LN2_LOW 0x1.7f7d1cp-20f
+#define SYMBOLON_EXP_C0 0x1.fffff6p-1f
+#define SYMBOLON_EXP_C1 0x1.fffdc4p-2f
+#define SYMBOLON_EXP_C2 0x1.555a7ep-3f
+#define SYMBOLON_EXP_C3 0x1.573ad8p-5f
+#define SYMBOLON_EXP_C4 0x1.0fa15cp-7f
+
+static inline float symbolon_exp1_inline(float x) {
+  if (x < -87.0f) return 0.0f;
+  const float clamped = x > 87.0f ? 87.0f : x;
+  const float z = __builtin_fmaf(clamped, SYMBOLON_EXP_LOG2E, SYMBOLON_ROUNDER);
+  const float n = z - SYMBOLON_ROUNDER;
+  float b = __builtin_fmaf(-n, SYMBOLON_EXP_LN2_HIGH, clamped);
+  b = __builtin_fmaf(-n, SYMBOLON_EXP_LN2_LOW, b);
+  float j = __builtin_fmaf(SYMBOLON_EXP_C4, b, SYMBOLON_EXP_C3);
+  j = __builtin_fmaf(j, b, SYMBOLON_EXP_C2);
+  j = __builtin_fmaf(j, b, SYMBOLON_EXP_C1);
+  j = __builtin_fmaf(j, b, SYMBOLON_EXP_C0);
+  j = j * b;
+  const float k = symbolon_from_bits((symbolon_to_bits(z) << 23) + 0x3f800000u); /* 2^n */
+  return __builtin_fmaf(k, j, k);
+}
+
+#endif

@@ -1,0 +1,13 @@
+/* The engine's kernels: canonical arithmetic on the CPU, the same bits on every path.
+ *
+ * Read in this order: arithmetic.h (the rules), matrix.h (weights), forward.h (one step of the model), pool.h (threads). */
+#ifndef SYMBOLON_INFERENCE_KERNELS_H
+#define SYMBOLON_INFERENCE_KERNELS_H
+
+#include "arithmetic.h"
+#include "forward.h"
+#include "matrix.h"
+#include "pool.h"
+#include "sampling.h"
+
+#endif

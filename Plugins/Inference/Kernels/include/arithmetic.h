@@ -1,0 +1,46 @@
+/* Canonical arithmetic ("SCA-1"): what every path must compute, bit for bit.
+ *
+ * Allowed: IEEE-754 binary32 and binary64 with round-to-nearest-even and gradual underflow: + - * / sqrt, explicit fma,
+ * conversions, and integers. Forbidden: libm (except fma, which is exact), estimates, flush-to-zero, contraction, and any
+ * order of a sum that is not written down. The written orders:
+ *
+ *   A32 quantisation   per 32 values: e = amax/127, id = 127/amax, q = rne(x*id), a = sum q; all zero below 2^-100
+ *   matrix times column per output row: acc = fma(d*e, f32(I), acc) [then fma(m*e, f32(a), acc)] over blocks, ascending
+ *   sums of one vector 16 lanes, lane = index mod 16, ascending; then the tree 8, 4, 2, 1
+ *   attention          two passes: all scores, their maximum, exp1, their sum; values in chains of 256 keys
+ *
+ * A value that is not finite ends the run with a fault; it is never hashed or shown. */
+#ifndef SYMBOLON_ARITHMETIC_H
+#define SYMBOLON_ARITHMETIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The instruction sets a path exists for. All of them give the same bits. */
+enum symbolon_path { SYMBOLON_PATH_PORTABLE = 0, SYMBOLON_PATH_AVX2 = 1 };
+
+/* The fastest path that both the processor and the operating system allow. */
+int32_t symbolon_path_best(void);
+
+/* "portable", "avx2". Never NULL. */
+const char *symbolon_path_name(int32_t path);
+
+/* binary16 bits to binary32: exact. */
+float symbolon_half_to_float(uint16_t half);
+
+/* binary32 to binary16 bits, round to nearest even; beyond 65504 becomes infinity. */
+uint16_t symbolon_float_to_half(float value);
+
+/* exp1: e^x for x <= 0 and for SiLU; +0 below -87, clamped above 87; about 2 ulp, the same bits everywhere. */
+float symbolon_exp1(float x);
+
+/* inv_freq[i] = base^(-2i/dimension) for i in 0..<dimension/2, by the written binary64 routine. */
+void symbolon_rope_frequencies(double base, int32_t dimension, float *inv_freq);
+
+/* Cosine and sine of rn(position * inv_freq[i]), rounded from binary64: row `position` of the rotation table. */
+void symbolon_rope_row(int32_t position, const float *inv_freq, int32_t pairs, float *cosines, float *sines);
+
+/* x*y + z*w without contraction: a test compares its bits with the written order. */
+float symbolon_contraction_probe(float x, float y, float z, float w);
+
+#endif
