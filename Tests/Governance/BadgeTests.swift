@@ -54,3 +54,15 @@ import Testing
 func anOddBadgeNameIsRefused(_ name: String) {
   #expect(code { _ = try BadgeName(name) } == "invalid_badge")
 }
+
+@Test func anotherLayerCannotUseTheSignatureItWasGiven() throws {
+  let ledger = try MemoryLedger.withExperts(1)
+  let badges = Badges(ledger)
+  #expect(
+    code { try ledger.transact(ledger.root, caller: "stranger") { try badges.grant(.expert, to: account(9)) } }
+      == "not_signed_for_this")
+  let id = try ledger.propose(1)
+  #expect(
+    code { try ledger.transact(account(1), caller: "stranger") { try Proposals(ledger).vote(id, .yes) } }
+      == "not_signed_for_this")
+}

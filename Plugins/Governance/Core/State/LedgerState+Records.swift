@@ -58,6 +58,12 @@ extension LedgerState {
       throw GovernanceError(
         .permissionDenied, "no_sender", "This needs an account: send it as a transaction that the account signed.")
     }
+    // Who signs a call of one layer has not agreed to what that layer calls here in their name.
+    guard caller == "ledger" else {
+      throw GovernanceError(
+        .permissionDenied, "not_signed_for_this",
+        "The account signed a call of another layer: send this one as a transaction of its own.")
+    }
     return sender
   }
 
