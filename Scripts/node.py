@@ -129,13 +129,13 @@ class Node:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, cwd=self.folder)
 
     def cli(self, *arguments, timeout=60):
-        """Runs `symbolon … --json` against this node and returns what it printed, decoded."""
+        """Runs `symbolon … --json` against this node and returns what it printed, decoded; see `only`."""
         result = self.run(*arguments, "--json", timeout=timeout)
         shown = " ".join(map(str, arguments))
         if result.returncode != 0:
             raise NodeError(f"`symbolon {shown}` ended with {result.returncode}: {result.stderr or result.stdout}")
         try:
-            return json.loads(result.stdout)
+            return only(json.loads(result.stdout))
         except ValueError:
             raise NodeError(f"`symbolon {shown} --json` printed no JSON: {result.stdout!r}") from None
 
@@ -166,11 +166,11 @@ class Node:
         return self.request("GET", path, timeout=timeout)
 
     def call(self, method, arguments=None):
-        """POST /v1/methods/<layer>.<method>; returns the decoded result."""
+        """POST /v1/methods/<layer>.<method>; returns the decoded result, see `only`."""
         status, _, body = self.request("POST", f"/v1/methods/{method}", arguments or {})
         if status != 200:
             raise NodeError(f"{method} answered {status}: {body}")
-        return body
+        return only(body)
 
     def chat(self, key, text, stream=False, **more):
         """One chat completion; streamed, the events are returned as a list."""
@@ -182,6 +182,11 @@ class Node:
         if stream:
             data = events(data.decode())
         return found, data
+
+
+def only(results):
+    """The value of a method's only result, which JSON carries by name; several results stay as they are."""
+    return next(iter(results.values())) if isinstance(results, dict) and len(results) == 1 else results
 
 
 def key_of(text):
