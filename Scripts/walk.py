@@ -204,18 +204,21 @@ class Walk:
         self.manifest = {"name": "Sonnets", "version": "1", "licence": "CC0-1.0",
                          "source": "https://example.org/sonnets", "description": "In the public domain",
                          "files": files}
-        submitted = self.node.cli("data", "submit", "--manifest", json.dumps(self.manifest), "--folder", dataset)
-        self.dataset = identifier(submitted)
-        return f"{self.dataset[:8]}…: {len(files)} files, sizes and hashes checked"
+        self.report = self.node.cli("data", "check", "--manifest", json.dumps(self.manifest), "--folder", dataset)
+        expect(self.report["files_ok"] == len(files), f"the check of the real files says {self.report}")
+        self.dataset = identifier(self.node.cli("data", "nominate", "--manifest", json.dumps(self.manifest)))
+        return f"{self.dataset[:8]}…: {len(files)} files, sizes and hashes compared with the real ones"
+
+    def dataset_state(self):
+        return self.node.call("data.show", {"dataset": self.dataset})["state"]
 
     def accept_dataset(self):
-        self.node.cli("governance", "badge_grant", "--holder", self.authority, "--badge", "data")
-        review = sha256(b"Read it: clean, and in the public domain.")
-        self.node.cli("data", "review", "--dataset", self.dataset, "--score", 5, "--text_hash", review)
-        self.node.cli("data", "vote", "--dataset", self.dataset, "--choice", "yes")
-        shown = self.node.call("data.show", {"dataset": self.dataset})
-        expect(shown["status"] == "accepted", f"the dataset is {shown['status']}")
-        return "reviewed, voted, accepted"
+        reasons = sha256(b"Read it: clean, and in the public domain.")
+        self.node.cli("data", "attest", "--dataset", self.dataset, "--report", json.dumps(self.report))
+        self.node.cli("data", "review", "--dataset", self.dataset, "--score", 90, "--text-hash", reasons)
+        self.node.cli("data", "vote", "--dataset", self.dataset, "--choice", "accept")
+        expect(self.dataset_state() == "accepted", f"the dataset is {self.dataset_state()}")
+        return "vouched for, reviewed, voted, accepted"
 
     # A stranger's plugin
 
@@ -274,8 +277,7 @@ class Walk:
         expect(self.charged() == self.spent, f"the key has paid {self.charged()}, before it was {self.spent}")
         state = self.proposal_state()
         expect(state == "executed", f"the proposal is {state}")
-        state = self.node.call("data.show", {"dataset": self.dataset})["status"]
-        expect(state == "accepted", f"the dataset is {state}")
+        expect(self.dataset_state() == "accepted", f"the dataset is {self.dataset_state()}")
         headers, _ = self.node.chat(self.key, "Hello", max_tokens=4)
         expect(headers["x-symbolon-params"] == self.parameters_hash(), "other parameters are in force")
         return f"ready in {seconds * 1000:.0f} ms; key, vote and dataset are as before"
