@@ -42,10 +42,10 @@ package final class Fetcher: Sendable {
     let body = try request.bodyBytes()
     let outcome = Mutex<Result<String, EdgeFailure>?>(nil)
     let done = DispatchSemaphore(value: 0)
-    let task = Task {
+    let task = Task(executorPreference: LoopExecutor(loops.any())) {
       let result: Result<String, EdgeFailure>
       do {
-        result = .success(try await run(request, address, headers, body))
+        result = .success(try await self.run(request, address, headers, body))
       } catch let failure as EdgeFailure {
         result = .failure(failure)
       } catch {

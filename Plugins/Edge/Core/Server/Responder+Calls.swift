@@ -21,7 +21,7 @@ extension Responder {
     guard method.isPublic || isOperator else { throw Self.needsOperator(name) }
     var arguments = try await readBody(&exchange)
     if arguments.isEmpty { arguments = Array("{}".utf8) }
-    try JSONCheck.object(arguments, depthLimit: settings.jsonDepth)
+    try await check(arguments)
     let call = makeCall(
       name, arguments: arguments, origin: isOperator ? .operator : .public, isStream: method.isStream, exchange)
     let bridge = try run(call, isStream: method.isStream, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
@@ -58,6 +58,17 @@ extension Responder {
     var reply = Reply(status: head.status, type: "application/json", body: .stream(messages, bridge, .raw))
     for (name, value) in head.headers { reply.headers[name] = value }
     return reply
+  }
+
+  /// Checks arguments; large ones aside, because this runs on an event loop.
+  private func check(_ arguments: [UInt8]) async throws(EdgeFailure) {
+    let depthLimit = settings.jsonDepth
+    guard arguments.count > 64 * 1024 else { return try JSONCheck.object(arguments, depthLimit: depthLimit) }
+    do {
+      try await pool.runAside { try JSONCheck.object(arguments, depthLimit: depthLimit) }
+    } catch {
+      throw error as? EdgeFailure ?? EdgeFailure(.unavailable, "stopping", "The edge is stopping: ask again.")
+    }
   }
 
   private func makeCall(
