@@ -8,10 +8,8 @@ final class ApplicationLayer: Sendable {
     let meter: Meter
     let gateway: Gateway
     let settler: Settler
+    let office: KeyOffice
   }
-
-  /// How long `key revoke` waits for requests that still run.
-  private static let revokeWaitMilliseconds: UInt64 = 30_000
 
   private let host: Host
   private let settings: Settings
@@ -36,15 +34,17 @@ final class ApplicationLayer: Sendable {
       meter: meter, clock: clock, random: { (try? host.random($0)) ?? [UInt8](repeating: 0, count: $0) },
       observe: { Self.log($0, host) })
     let settler = Settler(meter: meter, ledger: ledger) { refusal in
-      host.log.warning("Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
+      host.log.warning(
+        "Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
     }
-    let running = Running(meter: meter, gateway: gateway, settler: settler)
+    let office = KeyOffice(meter: meter, settler: settler, ledger: ledger)
+    let running = Running(meter: meter, gateway: gateway, settler: settler, office: office)
     self.running.withLock { $0 = running }
     // Transitions of this layer run only after it has started, so keys are closed by the settler's thread.
-    settler.start(everyMilliseconds: settings.settleSeconds * 1000) { [self] in
+    settler.start(everyMilliseconds: settings.settleSeconds * 1000) {
       for key in plan.keysToClose {
         do {
-          try host.withRootCall(origin: .node) { _ = try close(key, $0, running) }
+          try office.revoke(key)
           host.log.info("A key that was being closed is closed and its rest returned.", ["key": key.id])
         } catch {
           host.log.warning("A key could not be closed yet.", ["key": key.id, "why": "\(error)"])
@@ -111,26 +111,13 @@ final class ApplicationLayer: Sendable {
       RequestSurroundings(call: call, settings: settings), EdgeOutput(output: output))
   }
 
-  func createKey(_ call: Call, budget: UInt64) throws -> JSON {
-    let meter = try current().meter
-    guard budget > 0 else {
-      throw Refusal(.invalid, "empty_budget", "A key needs a budget of at least 1 µ-credit.", parameter: "budget")
-    }
+  func createKey(budget: UInt64) throws -> JSON {
+    let office = try current().office
     let secret = TicketSecret(random: try asking { try host.random(32) })
-    let key = secret.hash
-    try meter.beginOpening(key, budget: Amount(budget))
-    do {
-      try NodeLedger.act(
-        call, "application.key_open", ["key": .string(key.description), "budget": .integer(budget)])
-    } catch {
-      // The answer may have been lost on its way: only the ledger knows whether it opened the key.
-      guard try ledger.keys([key])[key] != nil else {
-        meter.abandonOpening(key)
-        throw error
-      }
-    }
-    try meter.finishOpening(key, budget: Amount(budget))
-    let shown: JSONValue = ["key": .string(secret.text), "id": .string(key.id), "budget": .integer(budget)]
+    try office.open(secret.hash, budget: Amount(budget))
+    let shown: JSONValue = [
+      "key": .string(secret.text), "id": .string(secret.hash.id), "budget": .integer(budget),
+    ]
     return shown.json
   }
 
@@ -141,30 +128,12 @@ final class ApplicationLayer: Sendable {
     return meter.show(try meter.find(text)).json
   }
 
-  func revokeKey(_ call: Call, _ text: String) throws -> JSON {
+  func revokeKey(_ text: String) throws -> JSON {
     let running = try current()
     let key = try running.meter.find(text)
-    guard running.meter.book.keys[key]?.phase != .closed else {
-      throw Refusal(.conflict, "key_closed", "Key \(key.id) was revoked before and its rest returned.")
-    }
-    try running.meter.revoke(key, waitMilliseconds: Self.revokeWaitMilliseconds)
-    let returned = try close(key, call, running)
+    let returned = try running.office.revoke(key)
     guard case .object(let members) = running.meter.show(key) else { return JSON(text: "null") }
     return JSONValue.object(members + [.init("returned", .integer(returned.micro))]).json
-  }
-
-  /// Settles a revoked key's charges and has the ledger return the rest, which it says.
-  @discardableResult
-  private func close(_ key: KeyHash, _ call: Call, _ running: Running) throws -> Amount {
-    try running.settler.flush()
-    let rest = running.meter.book.keys[key]?.balance ?? .zero
-    do {
-      try NodeLedger.act(call, "application.key_close", ["key": .string(key.description)])
-    } catch {
-      guard try ledger.keys([key])[key]?.isClosed == true else { throw error }
-    }
-    running.meter.close(key)
-    return rest
   }
 
   func price(_ call: Call) throws -> JSON {

@@ -17,7 +17,7 @@ private let application = Plugin(
     Method(
       "key_create", "Make a ticket key with a budget in µ-credits; its secret is shown once", [], u64("budget"),
       returns: json("key"), command: "key create"
-    ) { (layer: Layer, call, budget) in try answering { try layer.createKey(call, budget: budget) } },
+    ) { (layer: Layer, _, budget) in try answering { try layer.createKey(budget: budget) } },
     Method("key_list", "List the ticket keys with their use", .reads, returns: json("keys"), command: "key list") {
       (layer: Layer, _) in try answering { try layer.listKeys() }
     },
@@ -28,7 +28,7 @@ private let application = Plugin(
     Method(
       "key_revoke", "Revoke a ticket key and return the rest of its budget", [], text("key"),
       returns: json("key_state"), command: "key revoke"
-    ) { (layer: Layer, call, key) in try answering { try layer.revokeKey(call, key) } },
+    ) { (layer: Layer, _, key) in try answering { try layer.revokeKey(key) } },
     Method("price", "Show what tokens cost", [.reads, .public], returns: json("price")) { (layer: Layer, call) in
       try answering { try layer.price(call) }
     },

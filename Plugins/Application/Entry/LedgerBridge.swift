@@ -31,7 +31,7 @@ struct TransactionState: LedgerState {
 func ledgerValue(_ call: Call, _ key: [UInt8]) throws -> [UInt8]? {
   do {
     return try ledgerGet(call, key)
-  } catch where error.status == .notFound {
+  } catch  where error.status == .notFound {
     return nil
   } catch {
     throw Refusal(status: error.status.rawValue, code: error.code, message: error.message)
@@ -39,7 +39,7 @@ func ledgerValue(_ call: Call, _ key: [UInt8]) throws -> [UInt8]? {
 }
 
 /// The ledger as this node uses it between transactions, with calls of its own.
-struct NodeLedger: SettlementLedger {
+struct NodeLedger: TicketLedger {
   let host: Host
 
   func settle(_ batch: Book.Batch) throws {
@@ -47,6 +47,15 @@ struct NodeLedger: SettlementLedger {
       "batch": .integer(batch.number), "charges": TicketContract.json(batch.charges),
     ]
     try withCall { _ = try Self.act($0, "application.settle", arguments) }
+  }
+
+  func open(_ key: KeyHash, budget: Amount) throws {
+    let arguments: JSONValue = ["key": .string(key.description), "budget": .integer(budget.micro)]
+    try withCall { _ = try Self.act($0, "application.key_open", arguments) }
+  }
+
+  func close(_ key: KeyHash) throws {
+    try withCall { _ = try Self.act($0, "application.key_close", ["key": .string(key.description)]) }
   }
 
   func lastBatch() throws -> UInt64 {
@@ -98,8 +107,7 @@ struct NodeLedger: SettlementLedger {
   }
 
   /// Runs a transition signed by the node; a refused one throws what it was refused with.
-  @discardableResult
-  static func act(_ call: Call, _ method: String, _ arguments: JSONValue) throws -> JSONValue {
+  private static func act(_ call: Call, _ method: String, _ arguments: JSONValue) throws -> JSONValue {
     let receipt = try JSONValue(try asking { try ledgerAct(call, method, arguments.json) }, from: "ledger.act")
     let status = receipt["status"]?.unsignedValue ?? 13
     guard status == 0 else {

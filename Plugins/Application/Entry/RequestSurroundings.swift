@@ -37,7 +37,7 @@ struct RequestSurroundings: Surroundings {
     let json: JSON
     do {
       json = try governanceParameters(call)
-    } catch where error.status == .unavailable {
+    } catch  where error.status == .unavailable {
       // No governance here: the operator's settings are in force.
       return settings.parameters
     } catch {

@@ -22,6 +22,12 @@ package protocol SettlementLedger: Sendable {
   func keys(_ keys: [KeyHash]) throws -> [KeyHash: LedgerKey]
 }
 
+/// What the node asks of the ledger to open and close keys, each a transaction that it signs.
+package protocol TicketLedger: SettlementLedger {
+  func open(_ key: KeyHash, budget: Amount) throws
+  func close(_ key: KeyHash) throws
+}
+
 /// A key as the ledger stores it.
 package struct LedgerKey: Equatable, Sendable {
   /// Who paid the budget, may close the key and gets its rest.

@@ -107,7 +107,8 @@ package enum TicketContract {
 
   private static func hash(_ bytes: [UInt8]) throws -> KeyHash {
     guard let key = KeyHash(bytes) else {
-      throw Refusal(.invalid, "bad_key", "A key is named by its SHA-256: 32 bytes, not \(bytes.count).", parameter: "key")
+      throw Refusal(
+        .invalid, "bad_key", "A key is named by its SHA-256: 32 bytes, not \(bytes.count).", parameter: "key")
     }
     return key
   }

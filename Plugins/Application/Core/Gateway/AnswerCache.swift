@@ -29,7 +29,9 @@ final class AnswerCache: Sendable {
     self.maximumBytes = maximumBytes
   }
 
-  /// The kept answer to a request, or nil when it is new and now counts as running. Refuses a second one meanwhile.
+  /// The kept answer to a request, or nil when it is new and now counts as running.
+  ///
+  /// A second request with the same id is refused meanwhile.
   func begin(_ id: [UInt8], fingerprint: [UInt8], now: UInt64) throws(Refusal) -> Answer? {
     let found: Result<Answer?, Refusal> = state.withLock { state in
       Self.forget(&state) { $0.answer != nil && $0.milliseconds + Book.paymentLifetimeMilliseconds <= now }

@@ -29,9 +29,9 @@ struct AnswerShape {
   func whole(_ text: String, finishReason: String, tokens: TokenCounts) -> JSONValue {
     switch endpoint {
     case .chat:
-      let message: JSONValue = ["role": "assistant", "content": .string(text), "refusal": nil]
+      let message: JSONValue = ["role": "assistant", "content": .string(text), "refusal": .null]
       let choice: JSONValue = [
-        "index": 0, "message": message, "logprobs": nil, "finish_reason": .string(finishReason),
+        "index": 0, "message": message, "logprobs": .null, "finish_reason": .string(finishReason),
       ]
       return envelope("chat.completion", [choice], usage: Self.usage(tokens))
     case .completion:
@@ -41,7 +41,7 @@ struct AnswerShape {
 
   private func completionChoice(_ text: String, _ finishReason: String?) -> JSONValue {
     [
-      "text": .string(text), "index": 0, "logprobs": nil,
+      "text": .string(text), "index": 0, "logprobs": .null,
       "finish_reason": finishReason.map { .string($0) } ?? .null,
     ]
   }
@@ -53,7 +53,7 @@ struct AnswerShape {
 
   private func chatChunk(_ delta: JSONValue, _ finishReason: String? = nil) -> [UInt8] {
     let choice: JSONValue = [
-      "index": 0, "delta": delta, "logprobs": nil, "finish_reason": finishReason.map { .string($0) } ?? .null,
+      "index": 0, "delta": delta, "logprobs": .null, "finish_reason": finishReason.map { .string($0) } ?? .null,
     ]
     return chunk([choice])
   }

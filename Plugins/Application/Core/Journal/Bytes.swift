@@ -5,7 +5,9 @@ package struct ByteWriter {
   package init() {}
 
   package mutating func write<T: FixedWidthInteger>(_ value: T) {
-    for shift in stride(from: T.bitWidth - 8, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    for shift in stride(from: T.bitWidth - 8, through: 0, by: -8) {
+      bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+    }
   }
 
   package mutating func write(_ value: some Sequence<UInt8>) { bytes += value }

@@ -42,7 +42,8 @@ struct Journal {
   mutating func breakDown(_ error: any Error) -> Refusal {
     isBroken = true
     let cause =
-      error as? Refusal ?? Refusal(.unavailable, "journal_unwritable", "The metering journal cannot be written: \(error)")
+      error as? Refusal
+      ?? Refusal(.unavailable, "journal_unwritable", "The metering journal cannot be written: \(error)")
     fault = cause
     return cause
   }

@@ -61,7 +61,11 @@ package struct Book: Equatable, Sendable {
     case .opening(let key, let budget):
       guard keys[key] == nil else { throw Contradiction(reason: "key \(key.id) is opened twice") }
       keys[key] = KeyEntry(phase: .opening, budget: budget)
-    case .opened(let key, let budget): try change(key) { $0.phase = .open; $0.budget = budget }
+    case .opened(let key, let budget):
+      try change(key) { entry in
+        entry.phase = .open
+        entry.budget = budget
+      }
     case .abandoned(let key): keys[key] = nil
     case .reserve(let id, let key, let amount): try reserve(id, key, amount)
     case .charge(let id, let amount, let tokens): try charge(id, amount, tokens)
@@ -148,8 +152,12 @@ package struct Book: Equatable, Sendable {
     guard payments.count > Self.maximumPayments else { return }
     payments = payments.filter { $0.value.milliseconds + Self.paymentLifetimeMilliseconds > now }
     while payments.count > Self.maximumPayments {
-      guard let oldest = payments.min(by: { ($0.value.milliseconds, Hex.string($0.key)) < ($1.value.milliseconds, Hex.string($1.key)) })
-      else { return }
+      // The request breaks ties, so that a replay forgets the same ones.
+      let oldest = payments.min { left, right in
+        left.value.milliseconds == right.value.milliseconds
+          ? left.key.lexicographicallyPrecedes(right.key) : left.value.milliseconds < right.value.milliseconds
+      }
+      guard let oldest else { return }
       payments[oldest.key] = nil
     }
   }

@@ -22,11 +22,13 @@ extension Meter {
   /// Whether a key may go on being served.
   package func isOpen(_ key: KeyHash) -> Bool { state.withLock { $0.book.keys[key]?.phase == .open } }
 
-  /// Takes a request out of the key's limits, or refuses with the time to wait. Balanced by `leave`.
+  /// Takes a request out of the key's limits, or refuses with the time to wait.
+  ///
+  /// Balanced by `leave`.
   package func admit(_ key: KeyHash) throws -> RateStanding {
     let now = clock.monotonicMilliseconds()
     return try state.withLock { state in
-      if state.buckets.count > 1024 { state.buckets = state.buckets.filter { var bucket = $0.value; return !bucket.isFull(now) } }
+      if state.buckets.count > 1024 { state.buckets = state.buckets.filter { !$0.value.isFull(at: now) } }
       var bucket = state.buckets[key] ?? RateBucket(limits.rate, now: now)
       guard bucket.running < limits.rate.concurrent else {
         throw Refusal(
@@ -121,7 +123,9 @@ extension Meter {
       ])
   }
 
-  /// What the delivered tokens cost within a reservation, less what an earlier try paid. Nothing delivered costs nothing.
+  /// What the delivered tokens cost within a reservation, less what an earlier try paid.
+  ///
+  /// Nothing delivered costs nothing.
   package func owed(_ reservation: Reservation, _ delivered: TokenCounts) -> Amount {
     guard delivered.completion > 0 else { return .zero }
     return min(reservation.price.cost(delivered) - reservation.credit, reservation.amount)

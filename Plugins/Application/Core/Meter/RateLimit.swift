@@ -58,8 +58,9 @@ struct RateBucket {
   }
 
   /// Whether forgetting the bucket would change nothing.
-  mutating func isFull(_ now: UInt64) -> Bool {
-    fill(now)
-    return level == capacity && running == 0
+  func isFull(at now: UInt64) -> Bool {
+    var filled = self
+    filled.fill(now)
+    return filled.level == capacity && running == 0
   }
 }

@@ -78,7 +78,8 @@ extension AnswerRequest {
     let new = try fields.unsigned("max_completion_tokens", 1...Limits.tokens)
     if let old, let new, old != new {
       throw Refusal(
-        .invalid, "invalid_value", "'max_tokens' (\(old)) and 'max_completion_tokens' (\(new)) differ: give one of them.",
+        .invalid, "invalid_value",
+        "'max_tokens' (\(old)) and 'max_completion_tokens' (\(new)) differ: give one of them.",
         parameter: "max_tokens")
     }
     maximumTokens = new ?? old
