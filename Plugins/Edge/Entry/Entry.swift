@@ -15,5 +15,6 @@ let edge = Plugin(
   start: { layer in try layer.start() },
   stop: { layer in layer.stop() })
 
+/// What the host asks this library for.
 @c @implementation
 public func symbolon_plugin_entry(_ abi: UInt32) -> UnsafePointer<symbolon_plugin>? { edge.describe(abi) }

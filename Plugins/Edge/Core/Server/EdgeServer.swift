@@ -59,7 +59,8 @@ package final class EdgeServer: Sendable {
       let address = try Self.address(of: descriptor)
       let responder = makeResponder(listensOnLoopback: address.isLoopback)
       let logger = log.logger
-      let listener = try await bootstrap
+      let listener =
+        try await bootstrap
         .childChannelInitializer { self.serve($0, responder: responder, logger: logger) }
         .withBoundSocket(descriptor).get()
       state.withLock { $0.listener = listener }
