@@ -72,6 +72,8 @@ let package = Package(
     .target(
       name: "InferenceKernels", path: "Plugins/Inference/Kernels",
       cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
+    .executableTarget(
+      name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),

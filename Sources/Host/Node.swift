@@ -153,7 +153,8 @@ struct Listener: Sendable {
       if number == EADDRINUSE {
         throw .refused(
           "port_in_use",
-          "\(address) is in use by another program: stop it, or change `listen` in plugins.conf (port 0 takes a free one).")
+          "\(address) is in use by another program: stop it, or change `listen` in plugins.conf (port 0 takes a free one)."
+        )
       }
       throw .system("not_bound", "\(address) cannot be bound: \(systemMessage(number)).")
     }

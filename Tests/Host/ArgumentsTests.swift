@@ -2,7 +2,8 @@ import Host
 import Testing
 
 @Suite struct ArgumentsTests {
-  static let all = try? Signature(parsing: "f(a: bool, b: i32, c: u32, d: i64, e: u64, f: f64, g: text, h: bytes, i: json)")
+  static let all = try? Signature(
+    parsing: "f(a: bool, b: i32, c: u32, d: i64, e: u64, f: f64, g: text, h: bytes, i: json)")
 
   @Test func canonicalFormIsBigEndianAndLengthPrefixed() throws {
     let signature = try Signature(parsing: "f(a: bool, b: i32, c: u64, d: text, e: bytes)")
@@ -12,7 +13,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"n":-1}"#, "0 to"), (#"{"n":18446744073709551616}"#, "0 to"), (#"{"n":1.5}"#, "0 to"), (#"{"n":"1"}"#, "not a text"),
+    (#"{"n":-1}"#, "0 to"), (#"{"n":18446744073709551616}"#, "0 to"), (#"{"n":1.5}"#, "0 to"),
+    (#"{"n":"1"}"#, "not a text"),
     (#"{"n":1e300}"#, "0 to"), (#"{"n":null}"#, "not null"), (#"{}"#, "needs the argument `n`"),
     (#"{"n":1,"m":2}"#, "no argument `m`"), (#"[1]"#, "by name"),
   ])
@@ -26,7 +28,9 @@ import Testing
   @Test func largeIntegersStayExact() throws {
     let signature = try Signature(parsing: "f(n: u64, m: i64)")
     let json = try JSONValue(parsing: Array(#"{"n":18446744073709551615,"m":-9223372036854775808}"#.utf8))
-    #expect(try Arguments(json: json, for: signature).canonical(for: signature).hexadecimal == "ffffffffffffffff8000000000000000")
+    #expect(
+      try Arguments(json: json, for: signature).canonical(for: signature).hexadecimal
+        == "ffffffffffffffff8000000000000000")
   }
 
   @Test func canonicalBytesSurviveDecodingAndEncoding() throws {
@@ -54,7 +58,9 @@ import Testing
   }
 
   @Test func textMustBeUTF8AndBoolZeroOrOne() throws {
-    #expect(throws: HostError.self) { try Arguments(canonical: [0, 0, 0, 1, 0xff], for: Signature(parsing: "f(a: text)")) }
+    #expect(throws: HostError.self) {
+      try Arguments(canonical: [0, 0, 0, 1, 0xff], for: Signature(parsing: "f(a: text)"))
+    }
     #expect(throws: HostError.self) { try Arguments(canonical: [2], for: Signature(parsing: "f(a: bool)")) }
   }
 
@@ -66,7 +72,9 @@ import Testing
       let count = Int(random.next() % 5)
       bytes += [0, 0, 0, UInt8(count)] + (0..<count).map { _ in UInt8(random.next() % 128) }
     }
-    if random.next() % 3 == 0 { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+    if random.next() % 3 == 0 {
+      bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+    }
     if random.next() % 5 == 0 { bytes.removeLast(Int(random.next() % 8)) }
     return bytes
   }

@@ -39,7 +39,10 @@ import Testing
 
   @Test func randomTextNeverCrashes() {
     var random = SplitMix(seed: 3)
-    let words = ["[host]", "[plugin.a]", "=", "\"", "listen", "library", "\n", "[[", "]", "1", "true", "'", "{", "}", "é", "\u{0}", ".", "#"]
+    let words = [
+      "[host]", "[plugin.a]", "=", "\"", "listen", "library", "\n", "[[", "]", "1", "true", "'", "{", "}", "é", "\u{0}",
+      ".", "#",
+    ]
     for _ in 0..<3_000 {
       var text = ""
       for _ in 0..<Int(random.next() % 20) { text += words[Int(random.next() % UInt64(words.count))] }

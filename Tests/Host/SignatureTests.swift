@@ -4,14 +4,16 @@ import Testing
 @Suite struct SignatureTests {
   @Test(arguments: [
     "stop()", "transfer(from: bytes, to: bytes, amount: u64) -> (receipt: bytes)",
-    "generate(request: json) -> (events: stream<json>)", "all(a: bool, b: i32, c: u32, d: i64, e: u64, f: f64) -> (g: text)",
+    "generate(request: json) -> (events: stream<json>)",
+    "all(a: bool, b: i32, c: u32, d: i64, e: u64, f: f64) -> (g: text)",
   ])
   func canonicalTextSurvivesParsing(_ text: String) throws {
     #expect(try Signature(parsing: text).description == text)
   }
 
   @Test func spacesAreNotSignificant() throws {
-    #expect(try Signature(parsing: " f( a:u64 ,b : text )->( c:bool ) ").description == "f(a: u64, b: text) -> (c: bool)")
+    #expect(
+      try Signature(parsing: " f( a:u64 ,b : text )->( c:bool ) ").description == "f(a: u64, b: text) -> (c: bool)")
   }
 
   @Test(arguments: [
@@ -35,7 +37,9 @@ import Testing
     let alphabet = Array("abf(): ,->stream<u64text>i32\u{0}é".unicodeScalars)
     for _ in 0..<50_000 {
       var text = ""
-      for _ in 0..<Int(random.next() % 40) { text.unicodeScalars.append(alphabet[Int(random.next() % UInt64(alphabet.count))]) }
+      for _ in 0..<Int(random.next() % 40) {
+        text.unicodeScalars.append(alphabet[Int(random.next() % UInt64(alphabet.count))])
+      }
       if let parsed = try? Signature(parsing: text) { #expect((try? Signature(parsing: parsed.description)) == parsed) }
     }
   }

@@ -44,7 +44,9 @@ import Testing
     }
     let stream = Results()
     DispatchQueue.global().async(group: finished) {
-      if let result = try? node.command("fixture", "stream", "--count", "40", "--milliseconds", "20") { stream.add(result) }
+      if let result = try? node.command("fixture", "stream", "--count", "40", "--milliseconds", "20") {
+        stream.add(result)
+      }
     }
     usleep(200_000)
     let reload = try node.command("plugin", "reload", "fixture", "--library", new)

@@ -35,7 +35,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   func start() throws {
-    FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
+    _ = FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
     process.executableURL = URL(filePath: "\(Self.binaries)/symbolon")
     process.arguments = ["run", "--config", configuration]
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/log")
@@ -58,7 +58,9 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
     try Self.run(["\(Self.binaries)/symbolon"] + words, environment: ["SYMBOLON_CONFIG": configuration])
   }
 
-  static func run(_ words: [String], environment: [String: String] = [:]) throws -> (status: Int32, out: String, err: String) {
+  static func run(_ words: [String], environment: [String: String] = [:]) throws -> (
+    status: Int32, out: String, err: String
+  ) {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = words

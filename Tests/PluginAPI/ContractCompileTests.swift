@@ -13,7 +13,9 @@ import Testing
   ])
   func headersCompileWithoutWarnings(_ compiler: [String]) throws {
     let source = "\(Self.root)/Sources/PluginAPI/abi.c"
-    let flags = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I\(Self.root)/Sources/PluginAPI/include"]
+    let flags = [
+      "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I\(Self.root)/Sources/PluginAPI/include",
+    ]
     #expect(try Self.run(compiler + flags + [source]) == "")
   }
 

@@ -66,10 +66,11 @@ private struct Pair: Codable, Sendable, Equatable {
   }
 
   @Test func scalarsCrossTheBorderAsNaturalArguments() throws {
-    typealias Mix = @convention(c) (
-      UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt8, Int32, UInt32, Int64, UInt64, Double,
-      UnsafeMutablePointer<Double>?
-    ) -> Int32
+    typealias Mix =
+      @convention(c) (
+        UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt8, Int32, UInt32, Int64, UInt64, Double,
+        UnsafeMutablePointer<Double>?
+      ) -> Int32
     let mix = unsafeBitCast(try method(1).function, to: Mix.self)
     try withInstance { instance, call in
       var sum = 0.0
@@ -79,10 +80,11 @@ private struct Pair: Codable, Sendable, Equatable {
   }
 
   @Test func slicesComeInAndMessagesGoOut() throws {
-    typealias Concat = @convention(c) (
-      UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, symbolon_slice, symbolon_slice,
-      UnsafeMutablePointer<symbolon_sink>?
-    ) -> Int32
+    typealias Concat =
+      @convention(c) (
+        UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, symbolon_slice, symbolon_slice,
+        UnsafeMutablePointer<symbolon_sink>?
+      ) -> Int32
     let concat = unsafeBitCast(try method(0).function, to: Concat.self)
     try withInstance { instance, call in
       let collected = Collector()
@@ -98,15 +100,18 @@ private struct Pair: Codable, Sendable, Equatable {
     try withInstance { instance, call in
       #expect(fail(instance, call) == SYMBOLON_NOT_FOUND)
       let error = try #require(call.pointee.error)
-      #expect(withUnsafeBytes(of: error.pointee.code) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } == "no_such_thing")
+      #expect(
+        withUnsafeBytes(of: error.pointee.code) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+          == "no_such_thing")
     }
   }
 
   @Test func typedJSONNamesWhatIsMissing() throws {
-    typealias Swap = @convention(c) (
-      UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, symbolon_slice,
-      UnsafeMutablePointer<symbolon_sink>?
-    ) -> Int32
+    typealias Swap =
+      @convention(c) (
+        UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, symbolon_slice,
+        UnsafeMutablePointer<symbolon_sink>?
+      ) -> Int32
     let pair = unsafeBitCast(try method(3).function, to: Swap.self)
     try withInstance { instance, call in
       let collected = Collector()
@@ -122,9 +127,10 @@ private struct Pair: Codable, Sendable, Equatable {
   }
 
   @Test func aStreamStopsWhenTheReceiverHasGone() throws {
-    typealias Count = @convention(c) (
-      UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt32, UnsafeMutablePointer<symbolon_sink>?
-    ) -> Int32
+    typealias Count =
+      @convention(c) (
+        UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt32, UnsafeMutablePointer<symbolon_sink>?
+      ) -> Int32
     let count = unsafeBitCast(try method(4).function, to: Count.self)
     try withInstance { instance, call in
       let all = Collector()

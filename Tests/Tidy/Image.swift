@@ -18,9 +18,11 @@ struct Image: CustomStringConvertible, Sendable {
 
   /// Names of the dynamic symbols that others could bind to.
   func exports() throws -> [String] {
-    try Repository.run("nm", "--dynamic", "--defined-only", "--format=posix", url.path).split(separator: "\n")
-      .compactMap { $0.split(separator: " ").first.map(String.init) }
-      .filter { !["_init", "_fini", "__bss_start", "_edata", "_end"].contains($0) }
+    try Repository.run("nm", "--dynamic", "--defined-only", "--extern-only", "--format=posix", url.path).split(
+      separator: "\n"
+    )
+    .compactMap { $0.split(separator: " ").first.map(String.init) }
+    .filter { !["_init", "_fini", "__bss_start", "_edata", "_end"].contains($0) }
   }
 
   /// Swift modules whose code is in this image: those that have a nominal type descriptor (`…Mn`) here.

@@ -107,6 +107,13 @@ static void announce(symbolon_pool *pool) {
   }
 }
 
+int32_t symbolon_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  const int32_t count = CPU_COUNT(&set);
+  return count < 1 ? 1 : count > MOST_THREADS ? MOST_THREADS : count;
+}
+
 symbolon_pool *symbolon_pool_create(int32_t threads) {
   if (threads < 1 || threads > MOST_THREADS) return NULL;
   symbolon_pool *pool = aligned_alloc(64, (sizeof(symbolon_pool) + 63) & ~(size_t)63);

@@ -1,7 +1,9 @@
 import PluginAPI
 import Synchronization
 
-/// What a call reaches: functions, the instance they work on, and how many calls are inside. Never freed.
+/// What a call reaches: functions, the instance they work on, and how many calls are inside.
+///
+/// Never freed, because calls hold it without a count.
 class CallTarget: @unchecked Sendable {
   // Proof: `instance` is written on the control thread before the target is published; the rest is constant or atomic.
   let methods: [String: LoadedMethod]

@@ -49,18 +49,21 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
     }
     guard let target = layer.enter(parent) else {
       return HostError.unavailable(
-        "no_provider", "`\(layer.id).\(description.signature.name)` is not there: the layer `\(layer.id)` is not running."
+        "no_provider",
+        "`\(layer.id).\(description.signature.name)` is not there: the layer `\(layer.id)` is not running."
       ).write(to: parent)
     }
     defer { layer.leave(target) }
     guard let method = resolve(in: target) else {
       return HostError.unavailable(
-        "no_method", "The running version of `\(layer.id)` has no \(description.signature).").write(to: parent)
+        "no_method", "The running version of `\(layer.id)` has no \(description.signature)."
+      ).write(to: parent)
     }
     for index in method.textParameters {
       guard let slice = arguments[1 + index]?.load(as: symbolon_slice.self), slice.isUTF8 else {
         return HostError.invalid(
-          "not_utf8", "`\(method.signature.parameters[index].name)` is not valid UTF-8.").write(to: parent)
+          "not_utf8", "`\(method.signature.parameters[index].name)` is not valid UTF-8."
+        ).write(to: parent)
       }
     }
     var child = ChildCall.make(of: parent, caller: importer)

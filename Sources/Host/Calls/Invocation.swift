@@ -141,7 +141,8 @@ private final class ResultCollector {
         item = .slice(bytes)
         members[field.name] = json(field, bytes)
       } else {
-        item = .scalar(field.type.width == 8 ? scalars[index] : scalars[index] & (1 << (8 * UInt64(field.type.width)) - 1))
+        item = .scalar(
+          field.type.width == 8 ? scalars[index] : scalars[index] & (1 << (8 * UInt64(field.type.width)) - 1))
         members[field.name] = json(field, withUnsafeBytes(of: scalars[index]) { Array($0) })
       }
       if encoding == .canonical { Arguments.append(item, field.type, to: &canonical) }

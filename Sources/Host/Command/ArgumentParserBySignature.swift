@@ -64,7 +64,8 @@ struct ArgumentParserBySignature {
       guard let field = fields.first(where: { $0.name == name }) else {
         let hint = Spelling.nearest(to: name, in: fields.map(\.name)).map { " Did you mean --\($0)?" } ?? ""
         throw .invalid(
-          "unknown_option", "`symbolon \(method.commandLine)` has no --\(option.name).\(hint) --help shows what it takes.")
+          "unknown_option",
+          "`symbolon \(method.commandLine)` has no --\(option.name).\(hint) --help shows what it takes.")
       }
       guard arguments[name] == nil else { throw .invalid("option_twice", "--\(option.name) is given twice.") }
       arguments[name] = try value(option.value, field)
@@ -79,7 +80,8 @@ struct ArgumentParserBySignature {
     if let missing = open.first(where: { method.defaults[$0.name] == nil }) {
       throw .invalid(
         "missing_option",
-        "`symbolon \(method.commandLine)` needs --\(missing.name.replacing("_", with: "-")) <\(missing.type)>: --help shows all.")
+        "`symbolon \(method.commandLine)` needs --\(missing.name.replacing("_", with: "-")) <\(missing.type)>: --help shows all."
+      )
     }
     return arguments
   }

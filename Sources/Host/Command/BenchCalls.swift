@@ -34,10 +34,12 @@ struct BenchCalls: ParsableCommand {
 
 /// One method `add(a: u64, b: u64) -> (sum: u64)` called both ways.
 private struct CallBench {
-  typealias Add = @convention(c) (UnsafeMutablePointer<symbolon_call>?, UInt64, UInt64, UnsafeMutablePointer<UInt64>?) -> Int32
-  private typealias Provider = @convention(c) (
-    UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt64, UInt64, UnsafeMutablePointer<UInt64>?
-  ) -> Int32
+  typealias Add =
+    @convention(c) (UnsafeMutablePointer<symbolon_call>?, UInt64, UInt64, UnsafeMutablePointer<UInt64>?) -> Int32
+  private typealias Provider =
+    @convention(c) (
+      UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt64, UInt64, UnsafeMutablePointer<UInt64>?
+    ) -> Int32
   private let slot: UnsafeMutablePointer<(@convention(c) () -> Void)?> = .allocate(capacity: 1)
   private let method: LoadedMethod
 
@@ -49,7 +51,8 @@ private struct CallBench {
     let signature = try Signature(parsing: "add(a: u64, b: u64) -> (sum: u64)")
     method = try LoadedMethod(
       Library.MethodDescription(
-        signature: signature, summary: "Add", flags: 0, function: unsafeBitCast(provider, to: (@convention(c) () -> Void).self),
+        signature: signature, summary: "Add", flags: 0,
+        function: unsafeBitCast(provider, to: (@convention(c) () -> Void).self),
         defaults: [:], command: nil), counters: MethodCounters())
     slot.initialize(to: nil)
     let layer = Layer(id: "bench")

@@ -48,15 +48,18 @@ struct LayerCommand {
         return (method, Array(words.dropFirst(2)))
       }
     }
-    let groups = Set(methods.map(\.layer)).union(methods.compactMap { $0.command?.split(separator: " ").first.map(String.init) })
+    let groups = Set(methods.map(\.layer)).union(
+      methods.compactMap { $0.command?.split(separator: " ").first.map(String.init) })
     guard groups.contains(words[0]) else {
       let hint = Spelling.nearest(to: words[0], in: groups.sorted()).map { " Did you mean `\($0)`?" } ?? ""
       throw .notFound(
         "unknown_command",
-        "There is no command or layer `\(words[0])`.\(hint) `symbolon --help` lists the commands, `symbolon plugin list` the layers.")
+        "There is no command or layer `\(words[0])`.\(hint) `symbolon --help` lists the commands, `symbolon plugin list` the layers."
+      )
     }
     guard words.count >= 2 else { return nil }
-    let known = methods.filter { $0.layer == words[0] }.map(\.signature.name)
+    let known =
+      methods.filter { $0.layer == words[0] }.map(\.signature.name)
       + methods.compactMap { $0.command?.split(separator: " ") }.filter { $0[0] == words[0] }.map { String($0[1]) }
     let hint = Spelling.nearest(to: plain[1], in: known).map { " Did you mean `\($0)`?" } ?? ""
     throw .notFound(

@@ -60,11 +60,14 @@ struct Reload: ParsableCommand {
       }
       let (added, removed) = (names("added"), names("removed"))
       print("Applied: added \(added.isEmpty ? "nothing" : added), removed \(removed.isEmpty ? "nothing" : removed).")
+      if !names("to_reload").isEmpty {
+        print("Changed, and still running as before: \(names("to_reload")); `symbolon plugin reload ID` makes it so.")
+      }
     }
   }
 }
 
-/// `symbolon plugin …`
+/// The commands `symbolon plugin …`.
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "See and replace the layers of the running node.",
@@ -83,7 +86,7 @@ struct PluginCommand: ParsableCommand {
     return Terminal.table(["PLUGIN", "VERSION", "GEN", "STATE", "CALLS", "ERRORS", "WHAT"], rows)
   }
 
-  /// `symbolon plugin list`
+  /// The command `symbolon plugin list`.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the running layers.")
 
@@ -97,7 +100,7 @@ struct PluginCommand: ParsableCommand {
     }
   }
 
-  /// `symbolon plugin reload ID`
+  /// The command `symbolon plugin reload ID`.
   struct ReloadOne: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "reload", abstract: "Swap in another build of a layer's library while the node serves.")

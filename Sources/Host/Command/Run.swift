@@ -54,7 +54,7 @@ struct Run: ParsableCommand {
         "listen": "\(node.listenAddress?.description ?? "none")", "data": "\(node.data)",
         "ms": "\((MonotonicClock.nanoseconds - node.startedAt) / 1_000_000)",
       ])
-    let reason = stopper.wait()
+    let reason = stopper.wait { node.reloadConfiguration() }
     node.logger.info("node stops", metadata: ["reason": "\(reason)"])
     control.stop()
     node.stopAll()
@@ -71,6 +71,7 @@ final class StopSignals: @unchecked Sendable {  // Proof: the set is constant af
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
     sigaddset(&signals, SIGUSR1)
+    sigaddset(&signals, SIGHUP)
     // Blocked in the first thread before any other exists, so that every thread inherits it.
     pthread_sigmask(SIG_BLOCK, &signals, nil)
   }
@@ -78,9 +79,12 @@ final class StopSignals: @unchecked Sendable {  // Proof: the set is constant af
   /// Asks the waiting thread to stop.
   func stop() { kill(getpid(), SIGUSR1) }
 
-  func wait() -> String {
+  /// Sleeps until the node is to stop; `hangUp` runs for each SIGHUP.
+  func wait(hangUp: () -> Void) -> String {
     var number: Int32 = 0
-    while sigwait(&signals, &number) != 0 {}
+    while sigwait(&signals, &number) != 0 || number == SIGHUP {
+      if number == SIGHUP { hangUp() }
+    }
     // From here on a second signal has its usual effect: an operator who insists is obeyed.
     var urgent = sigset_t()
     sigemptyset(&urgent)

@@ -91,7 +91,10 @@ enum Terminal {
       var line = ""
       for (column, cell) in row.enumerated() {
         let isLast = column == row.count - 1
-        line += isLast ? String(cell.prefix(max(8, 80 - line.count))) : cell + String(repeating: " ", count: widths[column] + 2 - cell.count)
+        line +=
+          isLast
+          ? String(cell.prefix(max(8, 80 - line.count)))
+          : cell + String(repeating: " ", count: widths[column] + 2 - cell.count)
       }
       return line
     }.joined(separator: "\n")
@@ -104,7 +107,8 @@ enum Terminal {
       let width = members.keys.map(\.count).max() ?? 0
       return members.sorted { $0.key < $1.key }.map { key, value in
         let name = "\(indent)\(key)" + String(repeating: " ", count: width - key.count)
-        return isNested(value) ? "\(indent)\(key)\n\(pretty(value, indent: indent + "  "))" : "\(name)  \(scalar(value))"
+        return isNested(value)
+          ? "\(indent)\(key)\n\(pretty(value, indent: indent + "  "))" : "\(name)  \(scalar(value))"
       }.joined(separator: "\n")
     case .array(let items):
       if items.isEmpty { return "\(indent)none" }

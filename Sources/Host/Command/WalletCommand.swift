@@ -6,7 +6,7 @@ struct WalletCommand: ParsableCommand {
     commandName: "wallet", abstract: "Make and list the keys that sign transactions.",
     subcommands: [Create.self, List.self], defaultSubcommand: List.self)
 
-  /// `symbolon wallet create NAME`
+  /// The command `symbolon wallet create NAME`.
   struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "create", abstract: "Make a new key.")
 
@@ -26,7 +26,7 @@ struct WalletCommand: ParsableCommand {
     }
   }
 
-  /// `symbolon wallet list`
+  /// The command `symbolon wallet list`.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "List the wallets.")
 

@@ -49,7 +49,9 @@ package struct Configuration: Equatable, Sendable {
     try reader.onlyKeys(["host", "plugin"], at: [])
     try reader.onlyKeys(["listen", "data", "log_level", "log_format"], at: ["host"])
     listen = try reader.string(["host", "listen"]).map { text throws(HostError) in
-      do throws(HostError) { return try ListenAddress(parsing: text) } catch { throw reader.failure(["host", "listen"], error.message) }
+      do throws(HostError) { return try ListenAddress(parsing: text) } catch {
+        throw reader.failure(["host", "listen"], error.message)
+      }
     }
     data = ConfigurationReader.expand(try reader.string(["host", "data"]) ?? "~/.symbolon")
     guard data.hasPrefix("/") else {

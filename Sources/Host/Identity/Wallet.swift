@@ -86,7 +86,8 @@ package struct WalletStore: Sendable {
     let nonce = try field("nonce", Int(crypto_secretbox_NONCEBYTES))
     let box = try field("box", 32 + Int(crypto_secretbox_MACBYTES))
     var seed = [UInt8](repeating: 0, count: 32)
-    guard crypto_secretbox_open_easy(&seed, box, UInt64(box.count), nonce, try stretch(try passphrase(), salt)) == 0 else {
+    guard crypto_secretbox_open_easy(&seed, box, UInt64(box.count), nonce, try stretch(try passphrase(), salt)) == 0
+    else {
       throw HostError(
         16, "wrong_passphrase", "The passphrase does not open the wallet `\(name)`: set SYMBOLON_PASSPHRASE.")
     }
@@ -108,7 +109,8 @@ package struct WalletStore: Sendable {
       throw .notFound(
         "no_wallet",
         "There is no wallet `\(name)`; "
-          + (known.isEmpty ? "make one with `symbolon wallet create \(name)`." : "there are: \(known.joined(separator: ", ")).")
+          + (known.isEmpty
+            ? "make one with `symbolon wallet create \(name)`." : "there are: \(known.joined(separator: ", ")).")
       )
     }
     guard let document = try? JSONValue(parsing: bytes), document[key: "format"]?.string == Self.magic else {

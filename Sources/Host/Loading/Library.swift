@@ -1,7 +1,9 @@
 import Glibc
 import PluginAPI
 
-/// An opened plugin library and what it says of itself. It is never closed: a Swift image cannot be unmapped safely.
+/// An opened plugin library and what it says of itself.
+///
+/// It is never closed: a Swift image cannot be unmapped safely.
 final class Library: @unchecked Sendable {  // Proof: the description is constant data of the library.
   let entry: LibraryStore.Entry
   let native: UnsafePointer<symbolon_plugin>
@@ -60,7 +62,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     typealias Entry = @convention(c) (UInt32) -> UnsafePointer<symbolon_plugin>?
     let describe = unsafeBitCast(symbol, to: Entry.self)
     guard let native = describe(UInt32(SYMBOLON_ABI)) else {
-      throw .invalid("refuses_host", "The library of `\(id)` cannot run on ABI \(SYMBOLON_ABI), which this host speaks.")
+      throw .invalid(
+        "refuses_host", "The library of `\(id)` cannot run on ABI \(SYMBOLON_ABI), which this host speaks.")
     }
     self.entry = entry
     self.native = native
@@ -71,7 +74,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     guard native.pointee.abi <= UInt32(SYMBOLON_ABI) else {
       throw .invalid(
         "newer_abi",
-        "The library of `\(id)` was built for ABI \(native.pointee.abi); this host speaks \(SYMBOLON_ABI): update the host.")
+        "The library of `\(id)` was built for ABI \(native.pointee.abi); this host speaks \(SYMBOLON_ABI): update the host."
+      )
     }
     guard native.pointee.flags & ~UInt32(SYMBOLON_PLUGIN_EXCLUSIVE) == 0 else {
       throw .invalid("unknown_flags", "The library of `\(id)` sets plugin flags that this host does not know.")
@@ -79,7 +83,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     self.id = try Self.text(native.pointee.id, "id", id)
     guard self.id == id else {
       throw .invalid(
-        "other_plugin", "[plugin.\(id)] names a library that calls itself `\(self.id)`: rename the table or the library.")
+        "other_plugin",
+        "[plugin.\(id)] names a library that calls itself `\(self.id)`: rename the table or the library.")
     }
     version = try Self.text(native.pointee.version, "version", id)
     summary = try Self.text(native.pointee.summary, "summary", id)
@@ -105,7 +110,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
   ) throws(HostError) -> [MethodDescription] {
     guard native.pointee.method_count <= Limit.methods, let table = native.pointee.methods else {
       if native.pointee.method_count == 0 { return [] }
-      throw .invalid("bad_description", "The method table of `\(id)` is missing or has more than \(Limit.methods) rows.")
+      throw .invalid(
+        "bad_description", "The method table of `\(id)` is missing or has more than \(Limit.methods) rows.")
     }
     let known = UInt32(SYMBOLON_READS | SYMBOLON_TRANSITION | SYMBOLON_PUBLIC | SYMBOLON_STREAMS)
     var methods: [MethodDescription] = []
@@ -145,7 +151,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
   ) throws(HostError) -> [ImportDescription] {
     guard native.pointee.import_count <= Limit.imports, let table = native.pointee.imports else {
       if native.pointee.import_count == 0 { return [] }
-      throw .invalid("bad_description", "The import table of `\(id)` is missing or has more than \(Limit.imports) rows.")
+      throw .invalid(
+        "bad_description", "The import table of `\(id)` is missing or has more than \(Limit.imports) rows.")
     }
     var imports: [ImportDescription] = []
     for index in 0..<Int(native.pointee.import_count) {
@@ -176,7 +183,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
       guard let method = methods.first(where: { $0.signature.name == route.method }),
         method.signature.parameters.map(\.type) == [.text, .text, .json, .bytes], method.signature.streams
       else {
-        throw .invalid("bad_route", "The route \(route.verb) \(route.path) of `\(id)` names no method of the right form.")
+        throw .invalid(
+          "bad_route", "The route \(route.verb) \(route.path) of `\(id)` names no method of the right form.")
       }
       routes.append(route)
     }

@@ -7,7 +7,7 @@ import Glibc
 /// Opening a changed file under the same path gives back the old code without an error, and overwriting a mapped file
 /// crashes the process (docs/architecture.md); a path that contains the hash rules both out.
 package struct LibraryStore: Sendable {
-  /// `<data>/store`
+  /// The folder `<data>/store`.
   let folder: String
 
   /// A stored library.

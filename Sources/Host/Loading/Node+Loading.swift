@@ -101,8 +101,9 @@ extension Node {
 
 /// Who must run before whom, and whether everything that is needed is there.
 enum LoadOrder {
-  /// Providers before importers; optional imports count when their provider is there. Cycles through optional imports
-  /// are cut, other cycles are refused.
+  /// Providers before importers; optional imports count when their provider is there.
+  ///
+  /// Cycles through optional imports are cut, other cycles are refused.
   static func sort(_ libraries: [Library]) throws(HostError) -> [Library] {
     let known = Dictionary(uniqueKeysWithValues: libraries.map { ($0.id, $0) })
     var sorted: [Library] = []
@@ -112,7 +113,9 @@ enum LoadOrder {
       guard !done.contains(library.id) else { return }
       path.append(library.id)
       for need in library.imports.filter({ !$0.isOptional }) + library.imports.filter(\.isOptional) {
-        guard need.plugin != library.id, let provider = known[need.plugin], !done.contains(provider.id) else { continue }
+        guard need.plugin != library.id, let provider = known[need.plugin], !done.contains(provider.id) else {
+          continue
+        }
         if path.contains(provider.id) {
           if need.isOptional { continue }
           throw .invalid(
@@ -137,7 +140,8 @@ enum LoadOrder {
           if need.isOptional { continue }
           throw .invalid(
             "missing_import",
-            "`\(library.id)` needs `\(name)`, which nobody provides: add [plugin.\(need.plugin)] to plugins.conf, or remove [plugin.\(library.id)].")
+            "`\(library.id)` needs `\(name)`, which nobody provides: add [plugin.\(need.plugin)] to plugins.conf, or remove [plugin.\(library.id)]."
+          )
         }
         let offered = provider.methods.first { $0.signature.name == need.signature.name }
         guard offered?.signature == need.signature else {

@@ -39,10 +39,13 @@ extension Node {
       throw .notFound("no_plugin", "No plugin `\(id)` runs here: `symbolon plugin list` shows what does.\(hint)")
     }
     if let path { plugin.library = path }
-    guard try store.stage(try LibrarySearch(configuration).resolve(plugin.library)).sha256 != old.library.entry.sha256 else {
-      throw .refused("same_library", "`\(id)` already runs this very library: build or name another one.")
+    let staged = try store.stage(try LibrarySearch(configuration).resolve(plugin.library))
+    let isSame = staged.sha256 == old.library.entry.sha256
+    guard !isSame || plugin.settings != old.host.settings else {
+      throw .refused(
+        "same_library", "`\(id)` already runs this very library with these settings: build or name another one.")
     }
-    let library = try openLibrary(plugin)
+    let library = isSame ? old.library : try openLibrary(plugin)
     try checkFits(library)
     let new = try makeGeneration(library)
     if library.isExclusive || old.library.isExclusive {
@@ -78,7 +81,8 @@ extension Node {
     guard layer.drain(old, seconds: Self.drainSeconds) else {
       throw .refused(
         "still_busy",
-        "\(old.running.load(ordering: .relaxed)) calls in `\(layer.id)` did not end within \(Self.drainSeconds) s: nothing was changed, try again.")
+        "\(old.running.load(ordering: .relaxed)) calls in `\(layer.id)` did not end within \(Self.drainSeconds) s: nothing was changed, try again."
+      )
     }
     old.stop()
     do throws(HostError) {
@@ -102,7 +106,17 @@ extension Node {
     }
   }
 
-  /// Applies a new configuration: adds, removes and reloads plugins; a wrong file changes nothing.
+  /// Reads plugins.conf again and applies it (SIGHUP); what is wrong with it goes into the log.
+  func reloadConfiguration() {
+    do throws(HostError) {
+      let report = try apply(try Configuration(contentsOf: configuration.path))
+      logger.info("configuration applied", metadata: ["changes": "\(report.text)"])
+    } catch {
+      logger.error("configuration refused, nothing was changed", metadata: ["reason": "\(error.message)"])
+    }
+  }
+
+  /// Applies a new configuration: adds and removes plugins; a wrong file changes nothing.
   func apply(_ next: Configuration) throws(HostError) -> JSONValue {
     let outcome: Result<JSONValue, HostError> = control.withLock { _ in
       do throws(HostError) { return .success(try change(to: next)) } catch { return .failure(error) }
@@ -140,8 +154,10 @@ extension Node {
       if let generation = layer.generation { retire(generation, of: layer) }
     }
     catalogChanged()
+    let changed = enabled.filter { plugin in running.contains(plugin.id) && !previous.plugins.contains(plugin) }
     return .object([
       "added": .array(added.map { .string($0.id) }), "removed": .array(removed.map { .string($0.id) }),
+      "to_reload": .array(changed.map { .string($0.id) }),
     ])
   }
 }

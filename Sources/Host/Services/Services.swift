@@ -30,7 +30,8 @@ enum Services {
     return UnsafeRawPointer(table)
   }
 
-  nonisolated(unsafe) private static let log = permanent(symbolon_log()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let log = permanent(symbolon_log()) {
     $0.pointee.write = { host, level, message, fields in
       guard let host else { return }
       let levels: [Logger.Level] = [.debug, .info, .warning, .error]
@@ -43,27 +44,33 @@ enum Services {
     }
   }
 
-  nonisolated(unsafe) private static let config = permanent(symbolon_config()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let config = permanent(symbolon_config()) {
     $0.pointee.settings = { host, sink in
       guard let host else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
       return write(HostContext.of(host).settings.text, to: sink)
     }
   }
 
-  nonisolated(unsafe) private static let storage = permanent(symbolon_storage()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let storage = permanent(symbolon_storage()) {
     $0.pointee.folder = { host in host.map { HostContext.of($0).storage } }
   }
 
-  nonisolated(unsafe) private static let clock = permanent(symbolon_clock()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let clock = permanent(symbolon_clock()) {
     $0.pointee.unix_ms = { _ in MonotonicClock.unixMilliseconds }
     $0.pointee.monotonic_ns = { _ in MonotonicClock.nanoseconds }
   }
 
-  nonisolated(unsafe) private static let random = permanent(symbolon_random()) {  // Proof: constant after first use.
-    $0.pointee.fill = { _, bytes, count in Entropy.fill(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))) }
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let random = permanent(symbolon_random()) {
+    $0.pointee.fill = { _, bytes, count in Entropy.fill(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
+    }
   }
 
-  nonisolated(unsafe) private static let events = permanent(symbolon_events()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let events = permanent(symbolon_events()) {
     $0.pointee.publish = { host, topic, json in
       guard let host else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
       return HostContext.of(host).node.events.publish(topic.text, Array(json.buffer))
@@ -75,7 +82,8 @@ enum Services {
     }
   }
 
-  nonisolated(unsafe) private static let identity = permanent(symbolon_identity()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let identity = permanent(symbolon_identity()) {
     $0.pointee.public_key = { host, key in
       guard let host, let key else { return }
       for (index, byte) in HostContext.of(host).node.identity.publicKey.enumerated() { key[index] = byte }
@@ -91,7 +99,8 @@ enum Services {
     }
   }
 
-  nonisolated(unsafe) private static let catalog = permanent(symbolon_catalog()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let catalog = permanent(symbolon_catalog()) {
     $0.pointee.revision = { host in host.map { HostContext.of($0).node.catalogRevision } ?? 0 }
     $0.pointee.json = { host, sink in
       guard let host else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
@@ -99,7 +108,8 @@ enum Services {
     }
   }
 
-  nonisolated(unsafe) private static let invoke = permanent(symbolon_invoke()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let invoke = permanent(symbolon_invoke()) {
     $0.pointee.invoke = { host, call, what, sink in
       guard let host, let call, let what, let sink, let write = sink.pointee.write else {
         return Int32(SYMBOLON_INVALID_ARGUMENT)
@@ -119,7 +129,8 @@ enum Services {
     }
   }
 
-  nonisolated(unsafe) private static let sockets = permanent(symbolon_sockets()) {  // Proof: constant after first use.
+  // Proof: constant after first use.
+  nonisolated(unsafe) private static let sockets = permanent(symbolon_sockets()) {
     $0.pointee.listening = { host, call, descriptor in
       guard let host, let descriptor else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
       do throws(HostError) {

@@ -4,6 +4,8 @@ import FoundationEssentials
 package struct Catalog: Codable, Sendable, Equatable {
   package struct HostInfo: Codable, Sendable, Equatable {
     package var version: String
+
+    package init(version: String) { self.version = version }
   }
 
   package struct Parameter: Codable, Sendable, Equatable {
@@ -12,6 +14,12 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var type: String
     /// The value of callers that leave it out.
     package var `default`: DefaultValue?
+
+    package init(name: String, type: String, default: DefaultValue? = nil) {
+      self.name = name
+      self.type = type
+      self.default = `default`
+    }
   }
 
   package struct Method: Codable, Sendable, Equatable {
@@ -24,6 +32,20 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var calls: UInt64?
     package var errors: UInt64?
 
+    package init(
+      name: String, signature: String, summary: String, flags: [String], parameters: [Parameter], results: [Parameter],
+      calls: UInt64? = nil, errors: UInt64? = nil
+    ) {
+      self.name = name
+      self.signature = signature
+      self.summary = summary
+      self.flags = flags
+      self.parameters = parameters
+      self.results = results
+      self.calls = calls
+      self.errors = errors
+    }
+
     package var isPublic: Bool { flags.contains("public") }
     package var isTransition: Bool { flags.contains("transition") }
     package var isStream: Bool { results.last?.type.hasPrefix("stream<") ?? false }
@@ -33,6 +55,12 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var verb: String
     package var path: String
     package var method: String
+
+    package init(verb: String, path: String, method: String) {
+      self.verb = verb
+      self.path = path
+      self.method = method
+    }
   }
 
   package struct Layer: Codable, Sendable, Equatable {
@@ -42,11 +70,28 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var state: String?
     package var methods: [Method]
     package var routes: [Route]?
+
+    package init(
+      id: String, version: String, summary: String, state: String? = nil, methods: [Method], routes: [Route]? = nil
+    ) {
+      self.id = id
+      self.version = version
+      self.summary = summary
+      self.state = state
+      self.methods = methods
+      self.routes = routes
+    }
   }
 
   package var host: HostInfo
   package var revision: UInt64
   package var plugins: [Layer]
+
+  package init(host: HostInfo, revision: UInt64, plugins: [Layer]) {
+    self.host = host
+    self.revision = revision
+    self.plugins = plugins
+  }
 
   /// Reads the host's JSON.
   package static func decode(_ json: String) throws(EdgeFailure) -> Catalog {

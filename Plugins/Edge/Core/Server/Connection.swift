@@ -7,7 +7,7 @@ final class Connection: Sendable {
     var requestsReceived = 0
     var current: Cancellation?
     var isGone = false
-    var closesAfterResponse = false
+    var lastResponse: Int?
     var timedOut = false
   }
 
@@ -45,11 +45,15 @@ final class Connection: Sendable {
   /// True once the client has closed its side.
   var isGone: Bool { state.withLock { $0.isGone } }
 
-  /// The connection ends with the response that is being written.
-  var closesAfterResponse: Bool {
-    get { state.withLock { $0.closesAfterResponse } }
-    set { state.withLock { $0.closesAfterResponse = newValue } }
+  /// The connection ends with the response of this number, or an earlier one that was said before.
+  ///
+  /// A number, because responses still wait to be written while the next request is looked at.
+  func close(afterResponse number: Int) {
+    state.withLock { $0.lastResponse = min($0.lastResponse ?? number, number) }
   }
+
+  /// True when no response follows the one of this number.
+  func ends(withResponse number: Int) -> Bool { state.withLock { $0.lastResponse.map { number >= $0 } ?? false } }
 
   /// The client took too long to send its request.
   var timedOut: Bool {

@@ -15,8 +15,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let connection: Connection
   private let bodyLimit: Int
-  private var requestsInProgress = 0
+  private var requestsBegun = 0
+  private var responsesEnded = 0
   private var isReceiving = false
+  private var isAnswering: Bool { responsesEnded < requestsBegun }
 
   init(connection: Connection, bodyLimit: Int) {
     self.connection = connection
@@ -26,10 +28,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
     case .head(let head):
-      if requestsInProgress == 0, Self.waitsForContinue(head, bodyLimit: bodyLimit) {
+      if !isAnswering, Self.waitsForContinue(head, bodyLimit: bodyLimit) {
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
       }
-      requestsInProgress += 1
+      requestsBegun += 1
       isReceiving = true
     case .body: break
     case .end:
@@ -41,8 +43,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
-    requestsInProgress -= 1
-    guard connection.closesAfterResponse else { return context.write(data, promise: promise) }
+    responsesEnded += 1
+    guard connection.ends(withResponse: responsesEnded) else { return context.write(data, promise: promise) }
     let written = promise ?? context.eventLoop.makePromise(of: Void.self)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     written.futureResult.whenComplete { _ in
@@ -59,7 +61,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
       context.fireUserInboundEventTriggered(event)
     case is ChannelShouldQuiesceEvent:
       // Not passed on: the next handler would close before a slow client has taken the answer.
-      if requestsInProgress == 0 { context.close(promise: nil) } else { connection.closesAfterResponse = true }
+      if isAnswering { connection.close(afterResponse: requestsBegun) } else { context.close(promise: nil) }
     default:
       context.fireUserInboundEventTriggered(event)
     }
@@ -71,8 +73,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if isAnswering, error is HTTPParserError {
+      // The answers to what came before are still owed; what is being received is found to be incomplete.
+      return connection.close(afterResponse: requestsBegun)
+    }
     connection.clientLeft()
-    guard requestsInProgress == 0, !(error is IOError) else { return context.close(promise: nil) }
+    guard error is HTTPParserError else { return context.close(promise: nil) }
     let isOverflow = (error as? HTTPParserError) == .headerOverflow
     let failure =
       isOverflow
@@ -85,8 +91,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     head.headerFields[.contentLength] = String(failure.body.utf8.count)
     head.headerFields[.connection] = "close"
     head.headerFields[.requestID] = RequestID().text
-    connection.closesAfterResponse = true
-    requestsInProgress += 1
+    requestsBegun += 1
+    connection.close(afterResponse: requestsBegun)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
     context.write(wrapOutboundOut(.body(ByteBuffer(string: failure.body))), promise: nil)
     write(context: context, data: wrapOutboundOut(.end(nil)), promise: nil)

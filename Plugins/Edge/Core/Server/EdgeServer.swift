@@ -8,20 +8,19 @@ import Synchronization
 
 /// The HTTP server of the node: accepts on a socket that the host owns, and answers through a `Dispatcher`.
 package final class EdgeServer: Sendable {
-  /// One accepted connection: hummingbird's HTTP/1 channel, and the stream it was set up for.
-  private struct Child: Sendable {
-    var http: HTTP1Channel
-    var stream: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+  /// One accepted connection and the task that serves it.
+  private struct Served: Sendable {
+    var channel: any Channel
+    var task: Task<Void, Never>
   }
 
   private struct State {
     var listener: (any Channel)?
-    var serving: Task<Void, Never>?
-    var connections: [ObjectIdentifier: any Channel] = [:]
+    var connections: [ObjectIdentifier: Served] = [:]
     var isStopping = false
   }
 
-  /// How long idle connections stay open when the server stops, so that a request under way still finds an answer.
+  /// How long idle connections stay open when the server stops, so that a request on its way still finds an answer.
   private static let idleGrace: Duration = .milliseconds(250)
 
   private let dispatcher: any Dispatcher
@@ -60,14 +59,10 @@ package final class EdgeServer: Sendable {
       let address = try Self.address(of: descriptor)
       let responder = makeResponder(listensOnLoopback: address.isLoopback)
       let logger = log.logger
-      let server = try await bootstrap.bind(descriptor) { channel in
-        self.setUp(channel, responder: responder, logger: logger)
-      }
-      let serving = Task { await self.serve(server, logger: logger) }
-      state.withLock { state in
-        state.listener = server.channel
-        state.serving = serving
-      }
+      let listener = try await bootstrap
+        .childChannelInitializer { self.serve($0, responder: responder, logger: logger) }
+        .withBoundSocket(descriptor).get()
+      state.withLock { $0.listener = listener }
       return address.port ?? 0
     } catch {
       throw EdgeFailure(.unavailable, "not_listening", "The edge cannot serve on the host's socket: \(error).")
@@ -76,19 +71,21 @@ package final class EdgeServer: Sendable {
 
   /// Stops accepting, lets requests in flight end within the drain time-out, then closes what is left.
   package func stop() async {
-    let (listener, serving) = state.withLock { state in
+    let listener = state.withLock { state in
       state.isStopping = true
-      return (state.listener, state.serving)
+      return state.listener
     }
+    // First accept no more, then close: what was accepted is set up meanwhile, and served.
+    try? await listener?.setOption(.autoRead, value: false).get()
+    try? await Task.sleep(for: Self.idleGrace)
     try? await listener?.close()
-    if !open.isEmpty { try? await Task.sleep(for: Self.idleGrace) }
-    for channel in open { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+    for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
     let force = loops.any().scheduleTask(in: .milliseconds(Int64(settings.drainTimeoutMilliseconds))) {
       let left = self.open
       if !left.isEmpty { self.log.write(.warning, "Closing connections that did not end", ["count": "\(left.count)"]) }
-      for channel in left { channel.close(promise: nil) }
+      for served in left { served.channel.close(promise: nil) }
     }
-    await serving?.value
+    for served in open { await served.task.value }
     force.cancel()
     await stopThreads()
   }
@@ -96,7 +93,7 @@ package final class EdgeServer: Sendable {
   /// True from the first moment of `stop`.
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
-  private var open: [any Channel] { state.withLock { Array($0.connections.values) } }
+  private var open: [Served] { state.withLock { Array($0.connections.values) } }
 
   private func makeResponder(listensOnLoopback: Bool) -> Responder {
     let gate = Gate(
@@ -108,14 +105,9 @@ package final class EdgeServer: Sendable {
       isStopping: { [weak self] in self?.isStopping ?? true })
   }
 
-  private func setUp(_ channel: any Channel, responder: Responder, logger: Logger) -> EventLoopFuture<Child> {
+  /// Sets a connection up with hummingbird's HTTP/1 channel and serves it on a task of its own.
+  private func serve(_ channel: any Channel, responder: Responder, logger: Logger) -> EventLoopFuture<Void> {
     let id = ObjectIdentifier(channel)
-    let isStopping = state.withLock { state in
-      if !state.isStopping { state.connections[id] = channel }
-      return state.isStopping
-    }
-    channel.closeFuture.whenComplete { _ in self.state.withLock { $0.connections[id] = nil } }
-    if isStopping { return channel.eventLoop.makeFailedFuture(ChannelError.alreadyClosed) }
     let connection = Connection()
     let bodyLimit = settings.bodyLimitBytes
     let http = HTTP1Channel(
@@ -128,19 +120,13 @@ package final class EdgeServer: Sendable {
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: settings.headerLimitBytes, maxHeaderListSize: settings.headerLimitBytes,
           maxHeaderFieldCount: 100)))
-    return http.setup(channel: channel, logger: logger).map { Child(http: http, stream: $0) }
-  }
-
-  private func serve(_ server: NIOAsyncChannel<Child, Never>, logger: Logger) async {
-    await withDiscardingTaskGroup { group in
-      do {
-        try await server.executeThenClose { inbound in
-          for try await child in inbound {
-            group.addTask { await child.http.handle(value: child.stream, logger: logger) }
-          }
+    return http.setup(channel: channel, logger: logger).map { stream in
+      self.state.withLock { state in
+        let task = Task {
+          await http.handle(value: stream, logger: logger)
+          self.state.withLock { $0.connections[id] = nil }
         }
-      } catch {
-        if !isStopping { log.write(.error, "The listening socket failed", ["error": "\(error)"]) }
+        state.connections[id] = Served(channel: channel, task: task)
       }
     }
   }

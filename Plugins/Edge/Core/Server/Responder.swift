@@ -121,7 +121,7 @@ struct Responder: Sendable {
     }
     let asked = exchange.request.headers[.connection]?.lowercased() == "close"
     if asked || isStopping() || leavesBodyUnread(exchange) || exchange.connection.timedOut {
-      exchange.connection.closesAfterResponse = true
+      exchange.connection.close(afterResponse: exchange.number)
       reply.headers[.connection] = "close"
     }
   }

@@ -12,6 +12,8 @@ package final class MappedFile: @unchecked Sendable {
   package let bytes: UnsafeRawBufferPointer
   /// Device, inode, size and modification time: changes when the file does.
   package let stamp: String
+  /// When the file was written, in Unix seconds.
+  package let modified: Int
 
   /// Maps the file; the error names it and says what to do.
   package init(_ path: String) throws(InferenceError) {
@@ -31,6 +33,7 @@ package final class MappedFile: @unchecked Sendable {
     }
     let size = Int(status.st_size)
     stamp = "\(status.st_dev).\(status.st_ino).\(size).\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+    modified = status.st_mtim.tv_sec
     guard size > 0 else { throw .model(path, "is empty: fetch it again.", code: "model_truncated") }
     guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
       let reason = String(cString: strerror(errno))

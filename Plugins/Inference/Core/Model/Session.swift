@@ -21,6 +21,20 @@ package final class SequenceCache: @unchecked Sendable {
   deinit { handle.deallocate() }
 }
 
+/// A number that is not finite, and the column it struck. The step's other columns are valid but must be run again.
+package struct StepFailure: Error, Equatable {
+  package let column: Int
+  package let layer: Int
+  package let operation: Int
+
+  package var error: InferenceError {
+    InferenceError(
+      .internal, "numeric_fault",
+      "The model produced a number that is not finite (layer \(layer), operation \(operation)): "
+        + "its file is damaged or unsuited to this engine.")
+  }
+}
+
 /// Runs steps of a model: the buffers for one batch at a time. Used by one thread at a time.
 package final class Session {
   /// One token at one position of one sequence.
@@ -69,7 +83,7 @@ package final class Session {
   deinit { symbolon_workspace_destroy(workspace) }
 
   /// Runs one step. Returns the logits, [wanting column][vocabulary], valid until the next step.
-  package func step(_ columns: [Column]) throws(InferenceError) -> UnsafeBufferPointer<Float> {
+  package func step(_ columns: [Column]) throws(StepFailure) -> UnsafeBufferPointer<Float> {
     precondition(columns.count <= self.columns, "a step takes at most \(self.columns) columns")
     let vocabulary = model.tokenizer.vocabularySize
     let batch = columns.map { column in
@@ -83,10 +97,8 @@ package final class Session {
     precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
     let fault = symbolon_forward(workspace, pool.handle, batch, Int32(batch.count))
     guard fault.operation == 0 else {
-      throw InferenceError(
-        .internal, "numeric_fault",
-        "The model produced a number that is not finite (layer \(fault.layer), operation \(fault.operation)): "
-          + "its file is damaged or unsuited to this engine.")
+      throw StepFailure(
+        column: Int(fault.column), layer: Int(fault.layer), operation: Int(fault.operation))
     }
     return UnsafeBufferPointer(start: symbolon_logits(workspace), count: wanting * vocabulary)
   }

@@ -9,6 +9,9 @@
 
 typedef struct symbolon_pool symbolon_pool;
 
+/* The processors this process may use, 1...64. */
+int32_t symbolon_processors(void);
+
 /* Starts `threads - 1` threads (1...64); the caller of `run` is the last. NULL if the system refuses. */
 symbolon_pool *symbolon_pool_create(int32_t threads);
 

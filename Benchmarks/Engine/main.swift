@@ -1,0 +1,104 @@
+// Measures the engine and prints one JSON line a figure.
+//
+//   EngineBench --model PATH [--threads N] [--repeat N]
+//
+// engine.decode.t<N>      tokens a second, 128 greedy tokens after a prompt of 16
+// engine.prefill512.t<N>  tokens a second, one prompt of 512 tokens
+// engine.ttft             milliseconds from text to first token: tokenise, read the prompt, choose
+//
+// `engine_peer.py` measures the same with llama.cpp.
+import InferenceCore
+
+struct Arguments {
+  var model = ""
+  var threads = 1
+  var repeats = 5
+
+  init(_ words: [String]) {
+    var rest = words[...]
+    while let name = rest.popFirst(), let value = rest.popFirst() {
+      switch name {
+      case "--model": model = value
+      case "--threads": threads = Int(value) ?? 1
+      case "--repeat": repeats = Int(value) ?? 5
+      default: print("unknown argument \(name)")
+      }
+    }
+  }
+}
+
+/// The prompt of `engine.ttft`: what a first chat message looks like, about 130 tokens.
+let question =
+  "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+  + "<|im_start|>user\nI keep a small garden on a balcony that faces north, and most of what I plant there grows "
+  + "tall and thin and never flowers. I water it every second day and use fertiliser once a month. Which vegetables "
+  + "and herbs do well with little sun, when should I sow them, and what should I change about how I water the pots? "
+  + "Please answer in a short list with one sentence for each plant, and say which one to try first.<|im_end|>\n"
+  + "<|im_start|>assistant\n"
+
+func median(_ values: [Double]) -> Double {
+  let sorted = values.sorted()
+  return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+}
+
+func seconds(_ body: () throws -> Void) rethrows -> Double {
+  let duration = try ContinuousClock().measure(body)
+  return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+}
+
+func greatest(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
+  var best = 0
+  for index in logits.indices where logits[index] > logits[best] { best = index }
+  return Int32(best)
+}
+
+func report(_ name: String, _ value: Double, _ unit: String, _ count: Int) {
+  print("{\"name\":\"\(name)\",\"value\":\((value * 100).rounded() / 100),\"unit\":\"\(unit)\",\"median_of\":\(count)}")
+}
+
+func read(_ session: Session, _ tokens: [Int32], _ cache: SequenceCache, from start: Int = 0) throws -> Int32 {
+  var next: Int32 = 0
+  var position = start
+  while position < start + tokens.count {
+    let end = min(position + Session.mostColumns, start + tokens.count)
+    let logits = try session.step(
+      (position..<end).map {
+        Session.Column(token: tokens[$0 - start], position: $0, cache: cache, wantsLogits: $0 == start + tokens.count - 1)
+      })
+    if !logits.isEmpty { next = greatest(logits) }
+    position = end
+  }
+  return next
+}
+
+let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+let pool = try WorkerPool(threads: arguments.threads)
+var loaded: Model?
+let loading = try seconds { loaded = try Model(path: arguments.model, pool: pool) }
+guard let model = loaded else { fatalError("unreachable: loading either throws or gives a model") }
+report("engine.load", loading * 1000, "ms", 1)
+let session = try Session(model, pool: pool, logitRows: 1)
+let kind = model.quantization.lowercased()
+let prompt = (0..<512).map { Int32(1000 + $0 * 37 % 40000) }
+
+var decode: [Double] = []
+var prefill: [Double] = []
+var first: [Double] = []
+for round in 0...arguments.repeats {
+  let cache = try SequenceCache(model, positions: 1024)
+  let reading = try seconds { _ = try read(session, prompt, cache) }
+  var token = try read(session, Array(prompt.prefix(16)), cache)
+  let writing = try seconds {
+    for position in 16..<144 { token = try read(session, [token], cache, from: position) }
+  }
+  let answering = try seconds {
+    _ = try read(session, model.tokenizer.encode(question, authored: true), cache)
+  }
+  if round == 0 { continue }
+  prefill.append(512 / reading)
+  decode.append(128 / writing)
+  first.append(answering * 1000)
+}
+report("engine.decode.\(kind).t\(arguments.threads)", median(decode), "tok/s", decode.count)
+report("engine.prefill512.\(kind).t\(arguments.threads)", median(prefill), "tok/s", prefill.count)
+report("engine.ttft", median(first), "ms", first.count)

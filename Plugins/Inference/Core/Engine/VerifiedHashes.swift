@@ -1,0 +1,53 @@
+import CSodium
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// SHA-256 of model files, remembered by device, inode, size and time so that a restart need not read them again.
+struct VerifiedHashes {
+  /// Where they are remembered; nil for nowhere.
+  let folder: String?
+
+  /// The hash of a file in lowercase hex.
+  func sha256(of file: MappedFile) throws(InferenceError) -> String {
+    if let known = read()[file.stamp] { return known }
+    var digest = [UInt8](repeating: 0, count: 32)
+    crypto_hash_sha256(&digest, file.bytes.bindMemory(to: UInt8.self).baseAddress, UInt64(file.bytes.count))
+    let hash = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    remember(file.stamp, hash)
+    return hash
+  }
+
+  private var path: String? { folder.map { "\($0)/hashes" } }
+
+  /// Lines of `stamp hash`.
+  private func read() -> [String: String] {
+    guard let path, let file = fopen(path, "r") else { return [:] }
+    defer { fclose(file) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = fread(&buffer, 1, buffer.count, file)
+    var known: [String: String] = [:]
+    for line in String(decoding: buffer.prefix(count), as: UTF8.self).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2, words[1].utf8.count == 64 { known[String(words[0])] = String(words[1]) }
+    }
+    return known
+  }
+
+  /// Writes a new file and renames it; a failure only costs time at the next start.
+  private func remember(_ stamp: String, _ hash: String) {
+    guard let path else { return }
+    var known = read()
+    if known.count >= 256 { known = [:] }
+    known[stamp] = hash
+    let text = known.map { "\($0.key) \($0.value)\n" }.sorted().joined()
+    let draft = path + ".part"
+    guard let file = fopen(draft, "w") else { return }
+    let written = fputs(text, file) >= 0
+    guard fclose(file) == 0, written else { return }
+    rename(draft, path)
+  }
+}
