@@ -42,13 +42,8 @@ final class ApplicationLayer: Sendable {
     self.running.withLock { $0 = running }
     // Transitions of this layer run only after it has started, so keys are closed by the settler's thread.
     settler.start(everyMilliseconds: settings.settleSeconds * 1000) {
-      for key in plan.keysToClose {
-        do {
-          try office.revoke(key)
-          host.log.info("A key that was being closed is closed and its rest returned.", ["key": key.id])
-        } catch {
-          host.log.warning("A key could not be closed yet.", ["key": key.id, "why": "\(error)"])
-        }
+      office.closeRevoked { key, error in
+        host.log.warning("A revoked key could not be closed yet.", ["key": key.id, "why": "\(error)"])
       }
     }
   }

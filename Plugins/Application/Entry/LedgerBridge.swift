@@ -1,4 +1,5 @@
 import ApplicationCore
+import Canonical
 import PluginKit
 
 /// The ledger's state inside the transaction that a call carries.
@@ -97,9 +98,9 @@ struct NodeLedger: TicketLedger {
 
   /// An entry of `ledger.range`: u32 key length, key, value.
   private static func split(_ entry: [UInt8]) -> (key: [UInt8], value: [UInt8])? {
-    var reader = ByteReader(entry)
-    guard let length = reader.read(UInt32.self), let key = reader.read(count: Int(length)) else { return nil }
-    return (key, Array(entry.dropFirst(4 + key.count)))
+    var reader = CanonicalReader(entry)
+    guard let key = try? reader.bytes() else { return nil }
+    return (key, Array(entry.suffix(reader.remaining)))
   }
 
   private func withCall<R>(_ body: (Call) throws -> R) throws -> R {

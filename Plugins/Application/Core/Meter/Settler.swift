@@ -43,11 +43,13 @@ package final class Settler: Sendable {
     }
   }
 
-  /// Starts the thread that settles at intervals until `stop`; `first` runs on it before anything else.
-  package func start(everyMilliseconds interval: UInt64, first: @escaping @Sendable () -> Void = {}) {
+  /// Starts the thread that settles at intervals until `stop`; each time, `tidy` runs on it afterwards.
+  package func start(everyMilliseconds interval: UInt64, tidy: @escaping @Sendable () -> Void = {}) {
     let isStarted = WorkerThread.start { [self] in
-      first()
-      while !state.wait(milliseconds: interval, until: { $0.isStopping }) { attempt() }
+      while !state.wait(milliseconds: interval, until: { $0.isStopping }) {
+        attempt()
+        tidy()
+      }
       state.withLock { $0.isRunning = false }
       state.wakeAll()
     }
