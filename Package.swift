@@ -49,6 +49,8 @@ let package = Package(
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
   ],
   targets: [
     .systemLibrary(
@@ -56,6 +58,7 @@ let package = Package(
     .systemLibrary(
       name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PluginAPI", path: "Sources/PluginAPI"),
+    .target(name: "Canonical", path: "Sources/Canonical", swiftSettings: strict),
     .target(
       name: "PluginKit", dependencies: ["PluginAPI", "CFFI"], path: "Sources/PluginKit",
       exclude: ["plugin.version"], swiftSettings: strict),
@@ -74,13 +77,14 @@ let package = Package(
     .executableTarget(
       name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
+    tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host"]),
     tests("Edge", ["EdgeCore"]),
     tests("Ledger", ["LedgerCore", "CSodium"]),
     tests("Application", ["ApplicationCore"]),
-    tests("Governance", ["GovernanceCore"]),
-    tests("Data", ["DataCore"]),
+    tests("Governance", ["GovernanceCore", "Canonical"]),
+    tests("Data", ["DataCore", "Canonical"]),
     tests("Inference", ["InferenceCore", "InferenceKernels"], exclude: ["Fixtures"]),
     tests("Integration", []),
     tests("Tidy", []),
@@ -88,15 +92,19 @@ let package = Package(
     + plugin(
       "Edge",
       core: [
-        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ])
-    + plugin("Ledger", core: ["CSodium", .product(name: "GRDB", package: "GRDB.swift")])
-    + plugin("Application", core: ["CSodium"])
-    + plugin("Governance", core: ["CSodium"])
-    + plugin("Data", core: ["CSodium"])
+    + plugin("Ledger", core: ["CSodium", "Canonical", .product(name: "GRDB", package: "GRDB.swift")])
+    + plugin("Application", core: ["CSodium", "Canonical"])
+    + plugin("Governance", core: ["CSodium", "Canonical"])
+    + plugin("Data", core: ["CSodium", "Canonical"])
     + plugin("Inference", core: ["InferenceKernels", "CSodium"]),
   cLanguageStandard: .c11,
   cxxLanguageStandard: .cxx17

@@ -37,6 +37,7 @@ public struct Failure: Error, Equatable, CustomStringConvertible {
     self.message = message
   }
 
+  /// The sentence, with the code behind it.
   public var description: String { "\(message) (\(code))" }
 
   /// Reads what a callee left in the error slot.

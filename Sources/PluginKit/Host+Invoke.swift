@@ -12,7 +12,9 @@ public struct Invocation: Sendable {
 
   /// As in `ledger.balance`.
   public var method: String
+  /// How arguments and results are written.
   public var encoding: Encoding
+  /// The arguments in that encoding.
   public var arguments: [UInt8]
   /// Non-nil: a TRANSITION method may run, in this transaction, for this account (32 bytes, or nil).
   public var transaction: (handle: UInt64, sender: [UInt8]?)?

@@ -109,16 +109,22 @@ public struct Host: @unchecked Sendable {
   }
 }
 
-/// Structured log lines. Secrets, prompts and answers never go in.
+/// Structured log lines.
+///
+/// Secrets, prompts and answers never go in.
 public struct Log: @unchecked Sendable {  // Proof: see Host.
   let host: UnsafePointer<symbolon_host>
   let service: UnsafePointer<symbolon_log>
 
+  /// For whoever looks for a fault.
   public func debug(_ message: String, _ fields: [String: String] = [:]) { write(SYMBOLON_LOG_DEBUG, message, fields) }
+  /// What an operator wants to know in calm times.
   public func info(_ message: String, _ fields: [String: String] = [:]) { write(SYMBOLON_LOG_INFO, message, fields) }
+  /// What an operator should look at.
   public func warning(_ message: String, _ fields: [String: String] = [:]) {
     write(SYMBOLON_LOG_WARNING, message, fields)
   }
+  /// What went wrong.
   public func error(_ message: String, _ fields: [String: String] = [:]) { write(SYMBOLON_LOG_ERROR, message, fields) }
 
   private func write(_ level: Int, _ message: String, _ fields: [String: String]) {

@@ -30,6 +30,7 @@ public struct JSON: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// The text.
   public var description: String { text }
 
   private static func sentence(for error: DecodingError) -> String {

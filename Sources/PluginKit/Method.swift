@@ -3,7 +3,9 @@ import PluginAPI
 
 /// Properties of a method that the host acts on.
 public struct MethodFlags: OptionSet, Sendable {
+  /// The bits of `symbolon/method.h`.
   public let rawValue: UInt32
+  /// Wraps the bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// No effects, safe to retry.

@@ -103,7 +103,8 @@ public func f64(_ name: String, default value: Double? = nil) -> Value<Double> {
 /// UTF-8 text.
 public func text(_ name: String, default value: String? = nil) -> Value<String> {
   Value(
-    slice: name, "text", default: value.flatMap { try? JSON($0).text }, to: { value throws(Failure) in Array(value.utf8) },
+    slice: name, "text", default: value.flatMap { try? JSON($0).text },
+    to: { value throws(Failure) in Array(value.utf8) },
     from: { bytes throws(Failure) in String(decoding: bytes, as: UTF8.self) })
 }
 

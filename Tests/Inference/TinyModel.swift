@@ -14,6 +14,8 @@ struct TinyModel {
   var type = TensorType.q4_1
   var tied = true
   var architecture = "llama"
+  /// Whether the model has a token that ends an answer.
+  var ends = true
   var seed: UInt64 = 1
 
   /// The file as GGUF.
@@ -29,10 +31,10 @@ struct TinyModel {
     for (key, value) in sizes { gguf.number("llama.\(key)", UInt32(value)) }
     gguf.text("tokenizer.ggml.model", "gpt2")
     gguf.text("tokenizer.ggml.pre", "smollm")
-    gguf.texts("tokenizer.ggml.tokens", TinyModel.tokens(vocabulary))
+    gguf.texts("tokenizer.ggml.tokens", TinyModel.tokens(vocabulary, end: ends ? "<|end|>" : "<|none|>"))
     gguf.texts("tokenizer.ggml.merges", ["a b", "ab c"])
     gguf.integers("tokenizer.ggml.token_type", (0..<vocabulary).map { $0 >= vocabulary - 2 ? 3 : 1 })
-    gguf.number("tokenizer.ggml.eos_token_id", UInt32(vocabulary - 1))
+    if ends { gguf.number("tokenizer.ggml.eos_token_id", UInt32(vocabulary - 1)) }
     gguf.text("tokenizer.chat_template", "{% for m in messages %}{{ m.role + ':' + m.content }}{% endfor %}")
     func matrix(_ name: String, _ columns: Int, _ rows: Int) {
       gguf.tensor(name, type, [columns, rows], TinyModel.random(type, columns * rows, &dice))
@@ -59,8 +61,8 @@ struct TinyModel {
     return gguf.bytes()
   }
 
-  /// The bytes 0...255 in GPT-2's alphabet, then fillers, then `abc`, `<|start|>` and `<|end|>`.
-  static func tokens(_ count: Int) -> [String] {
+  /// The bytes 0...255 in GPT-2's alphabet, then fillers, then `abc`, `<|start|>` and the end.
+  static func tokens(_ count: Int, end: String) -> [String] {
     var tokens: [String] = []
     var next: UInt32 = 256
     for byte in UInt32(0)..<256 {
@@ -70,7 +72,7 @@ struct TinyModel {
     }
     tokens += ["ab", "abc"]
     while tokens.count < count - 2 { tokens.append("w\(tokens.count)") }
-    return tokens + ["<|start|>", "<|end|>"]
+    return tokens + ["<|start|>", end]
   }
 
   static func little<T: FixedWidthInteger>(_ value: T) -> [UInt8] {

@@ -1,0 +1,77 @@
+/// Settles the meter's charges in batches, every so many seconds and when told.
+///
+/// Its thread is its own; `settle` is called by that thread or by whoever flushes, one at a time.
+package final class Settler: Sendable {
+  private struct State {
+    var isStopping = false
+    var isSettling = false
+    var isRunning = false
+  }
+
+  private let meter: Meter
+  private let ledger: any SettlementLedger
+  private let report: @Sendable (Refusal) -> Void
+  private let state = Monitor(State())
+
+  package init(
+    meter: Meter, ledger: any SettlementLedger, report: @escaping @Sendable (Refusal) -> Void
+  ) {
+    self.meter = meter
+    self.ledger = ledger
+    self.report = report
+  }
+
+  /// Settles until nothing is owed, or throws why that cannot be done now; the charges are kept.
+  package func flush() throws {
+    state.wait { state in
+      if state.isSettling { return false }
+      state.isSettling = true
+      return true
+    }
+    defer {
+      state.withLock { $0.isSettling = false }
+      state.wakeAll()
+    }
+    while let batch = try meter.nextBatch() {
+      do {
+        try ledger.settle(batch)
+      } catch {
+        // The answer may have been lost on its way: only the ledger knows whether it took the batch.
+        guard try ledger.lastBatch() >= batch.number else { throw error }
+      }
+      meter.confirm(batch, try ledger.keys(batch.charges.map(\.key)))
+    }
+  }
+
+  /// Starts the thread that settles at intervals until `stop`; `first` runs on it before anything else.
+  package func start(everyMilliseconds interval: UInt64, first: @escaping @Sendable () -> Void = {}) {
+    let isStarted = WorkerThread.start { [self] in
+      first()
+      while !state.wait(milliseconds: interval, until: { $0.isStopping }) { attempt() }
+      state.withLock { $0.isRunning = false }
+      state.wakeAll()
+    }
+    state.withLock { $0.isRunning = isStarted }
+    if !isStarted {
+      report(Refusal(.unavailable, "no_thread", "The system gave no thread for settling: charges wait for a restart."))
+    }
+  }
+
+  private func attempt() {
+    do {
+      try flush()
+    } catch let refusal as Refusal {
+      report(refusal)
+    } catch {
+      report(Refusal(.internalFault, "settlement_failed", "Charges could not be settled: \(error)"))
+    }
+  }
+
+  /// Ends the thread, waits for it, and settles what is left.
+  package func stop() {
+    state.withLock { $0.isStopping = true }
+    state.wakeAll()
+    state.wait { !$0.isRunning }
+    attempt()
+  }
+}

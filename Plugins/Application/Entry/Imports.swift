@@ -1,0 +1,26 @@
+import PluginKit
+
+// What the layer needs of others. Without the ledger it does not load; without inference it answers 503, without
+// governance the operator's settings hold.
+
+let ledgerGet = Import("ledger.get", bytes("key"), returns: bytes("value"))
+let ledgerPut = Import("ledger.put", bytes("key"), bytes("value"))
+let ledgerRange = Import(
+  streaming: "ledger.range", bytes("prefix"), bytes("after"), u32("limit"), stream: bytes("entries"))
+let ledgerOpen = Import("ledger.open", bytes("name"), returns: bytes("account"))
+let ledgerMove = Import("ledger.move", bytes("from"), bytes("to"), u64("amount"))
+let ledgerEmit = Import("ledger.emit", text("topic"), json("payload"))
+let ledgerAct = Import("ledger.act", text("method"), json("arguments"), returns: json("receipt"))
+
+let inferenceModels = Import("inference.models", returns: json("models"), optional: true)
+let inferenceCount = Import("inference.count", json("request"), returns: u32("tokens"), optional: true)
+let inferenceGenerate = Import(
+  streaming: "inference.generate", json("request"), stream: json("events"), optional: true)
+
+let governanceParameters = Import("governance.parameters", returns: json("parameters"), optional: true)
+
+let importDeclarations = [
+  ledgerGet.declaration, ledgerPut.declaration, ledgerRange.declaration, ledgerOpen.declaration,
+  ledgerMove.declaration, ledgerEmit.declaration, ledgerAct.declaration, inferenceModels.declaration,
+  inferenceCount.declaration, inferenceGenerate.declaration, governanceParameters.declaration,
+]

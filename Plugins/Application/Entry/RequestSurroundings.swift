@@ -1,0 +1,60 @@
+import ApplicationCore
+import PluginKit
+
+/// The other layers as one HTTP request reaches them.
+struct RequestSurroundings: Surroundings {
+  let call: Call
+  let settings: Settings
+
+  var isCancelled: Bool { call.isCancelled }
+
+  func models() throws -> [Model] {
+    let json = try JSONValue(try asking { try inferenceModels(call) }, from: "inference.models")
+    return (json.arrayValue ?? json["models"]?.arrayValue ?? []).compactMap { model in
+      guard let id = model["id"]?.stringValue, let context = model["context_length"]?.unsignedValue else { return nil }
+      return Model(
+        id: id, sha256: model["sha256"]?.stringValue ?? "", quantization: model["quantization"]?.stringValue ?? "",
+        contextLength: context, created: model["created"]?.unsignedValue ?? 0)
+    }
+  }
+
+  func count(_ request: EngineRequest) throws -> UInt64 {
+    UInt64(try asking { try inferenceCount(call, request.json.json) })
+  }
+
+  func generate(_ request: EngineRequest, _ onEvent: (EngineEvent) throws -> Void) throws {
+    try asking {
+      try inferenceGenerate.stream(call, request.json.json) { json in
+        guard let event = EngineEvent(try JSONValue(json, from: "inference.generate")) else {
+          throw Refusal(.internalFault, "bad_answer", "inference.generate gave an event of no known kind.")
+        }
+        try onEvent(event)
+      }
+    }
+  }
+
+  func parameters() throws -> Parameters {
+    let json: JSON
+    do {
+      json = try governanceParameters(call)
+    } catch  where error.status == .unavailable {
+      // No governance here: the operator's settings are in force.
+      return settings.parameters
+    } catch {
+      throw Refusal(status: error.status.rawValue, code: error.code, message: error.message)
+    }
+    let value = try JSONValue(json, from: "governance.parameters")
+    guard let temperature = value["temperature"]?.doubleValue, let tokens = value["max_tokens"]?.unsignedValue,
+      let prompt = value["system_prompt"]?.stringValue, let hash = value["hash"]?.stringValue
+    else { throw Refusal(.internalFault, "bad_answer", "governance.parameters gave no parameters.") }
+    return Parameters(temperature: temperature, maximumTokens: tokens, systemPrompt: prompt, hash: hash)
+  }
+
+  func price() throws -> Price { try TicketContract.price { try ledgerValue(call, $0) } ?? settings.price }
+}
+
+/// The stream to the edge.
+struct EdgeOutput: ResponseOutput {
+  let output: Output
+  func write(_ message: [UInt8]) throws { try output.write(message) }
+}

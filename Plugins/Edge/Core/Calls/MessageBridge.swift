@@ -1,0 +1,152 @@
+import Dispatch
+import Synchronization
+
+/// Carries messages from a blocking thread to an asynchronous reader, a bounded number of bytes at a time.
+///
+/// The writer blocks while the reader is behind, so a slow client slows the method and never fills the memory.
+package final class MessageBridge: Sendable {
+  /// What the reader gets.
+  package enum Event: Sendable {
+    /// Everything that waited, in order.
+    case messages([[UInt8]])
+    /// Nothing came since the last `nudge`.
+    case idle
+    case finished
+    case failed(EdgeFailure)
+  }
+
+  private struct State {
+    var waiting: [[UInt8]] = []
+    var waitingBytes = 0
+    var delivered = 0
+    var ending: Event?
+    var isAbandoned = false
+    var nudged = false
+    var blockedWriters = 0
+    var reader: CheckedContinuation<Void, Never>?
+    var atEnding: (@Sendable () -> Void)?
+  }
+
+  private let capacity: Int
+  private let state = Mutex(State())
+  private let room = DispatchSemaphore(value: 0)
+
+  /// - Parameter capacity: bytes that may wait for the reader; a single larger message is taken when nothing waits.
+  package init(capacity: Int) { self.capacity = capacity }
+
+  /// Hands a message over; blocks while the reader is behind, throws `cancelled` when the reader has gone away.
+  package func write(_ message: [UInt8]) throws(EdgeFailure) {
+    while true {
+      enum Step { case done, wait, gone }
+      let (step, reader) = state.withLock { state -> (Step, CheckedContinuation<Void, Never>?) in
+        if state.isAbandoned || state.ending != nil { return (.gone, nil) }
+        if !state.waiting.isEmpty && state.waitingBytes + message.count > capacity {
+          state.blockedWriters += 1
+          return (.wait, nil)
+        }
+        state.waiting.append(message)
+        state.waitingBytes += message.count + 32  // the array's own cost, so that empty messages count too
+        state.delivered += 1
+        return (.done, state.reader.take())
+      }
+      reader?.resume()
+      switch step {
+      case .done: return
+      case .wait: room.wait()
+      case .gone: throw EdgeFailure(.cancelled, "receiver_gone", "The client has gone away: stop.")
+      }
+    }
+  }
+
+  /// Ends the stream after what was written; only the first ending counts.
+  package func finish(_ failure: EdgeFailure? = nil) {
+    wake { state in
+      guard state.ending == nil else { return }
+      state.ending = failure.map { .failed($0) } ?? .finished
+    }
+  }
+
+  /// The reader has gone away: drops what waits and frees the writers.
+  package func abandon() {
+    wake { state in
+      state.isAbandoned = true
+      state.waiting = []
+      state.waitingBytes = 0
+      if state.ending == nil {
+        state.ending = .failed(EdgeFailure(.cancelled, "client_gone", "The client went away."))
+      }
+    }
+  }
+
+  /// Ends with `failure` unless it has ended, or a message was written before; true when it did.
+  package func expire(_ failure: EdgeFailure, evenAfterFirstMessage: Bool) -> Bool {
+    var isExpired = false
+    wake { state in
+      guard state.ending == nil, evenAfterFirstMessage || state.delivered == 0 else { return }
+      state.ending = .failed(failure)
+      isExpired = true
+    }
+    return isExpired
+  }
+
+  /// Runs `action` once, when the stream ends; now if it has.
+  package func onEnding(_ action: @escaping @Sendable () -> Void) {
+    let hasEnded = state.withLock { state in
+      guard state.ending == nil else { return true }
+      state.atEnding = action
+      return false
+    }
+    if hasEnded { action() }
+  }
+
+  /// Makes a waiting reader return `idle`.
+  package func nudge() { wake { $0.nudged = true } }
+
+  /// Waits for the next event; one reader.
+  package func next() async -> Event {
+    while true {
+      if let event = take() { return event }
+      await withCheckedContinuation { continuation in
+        let isReady = state.withLock { state in
+          guard state.waiting.isEmpty, state.ending == nil, !state.nudged else { return true }
+          state.reader = continuation
+          return false
+        }
+        if isReady { continuation.resume() }
+      }
+    }
+  }
+
+  private func take() -> Event? {
+    let (event, writers) = state.withLock { state -> (Event?, Int) in
+      if !state.waiting.isEmpty {
+        defer {
+          state.waiting = []
+          state.waitingBytes = 0
+          state.nudged = false
+          state.blockedWriters = 0
+        }
+        return (.messages(state.waiting), state.blockedWriters)
+      }
+      if let ending = state.ending { return (ending, 0) }
+      guard state.nudged else { return (nil, 0) }
+      state.nudged = false
+      return (.idle, 0)
+    }
+    for _ in 0..<writers { room.signal() }
+    return event
+  }
+
+  private func wake(_ change: (inout State) -> Void) {
+    let (reader, writers, atEnding) = state.withLock { state in
+      change(&state)
+      let hasEnded = state.ending != nil
+      let writers = hasEnded ? state.blockedWriters : 0
+      state.blockedWriters -= writers
+      return (state.reader.take(), writers, hasEnded ? state.atEnding.take() : nil)
+    }
+    for _ in 0..<writers { room.signal() }
+    reader?.resume()
+    atEnding?()
+  }
+}

@@ -1,0 +1,119 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// Watches one connection for what the responder cannot see: the client leaving, unreadable requests, the time to close.
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPResponsePart
+
+  /// How long a client that is still sending may take to notice a refusal.
+  private static let linger: TimeAmount = .seconds(2)
+
+  private let connection: Connection
+  private let bodyLimit: Int
+  private var requestsBegun = 0
+  private var responsesEnded = 0
+  private var isReceiving = false
+  private var isAnswering: Bool { responsesEnded < requestsBegun }
+
+  init(connection: Connection, bodyLimit: Int) {
+    self.connection = connection
+    self.bodyLimit = bodyLimit
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      if !isAnswering, Self.waitsForContinue(head, bodyLimit: bodyLimit) {
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+      }
+      requestsBegun += 1
+      isReceiving = true
+    case .body: break
+    case .end:
+      isReceiving = false
+      connection.requestReceived()
+    }
+    context.fireChannelRead(data)
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+    responsesEnded += 1
+    guard connection.ends(withResponse: responsesEnded) else { return context.write(data, promise: promise) }
+    let written = promise ?? context.eventLoop.makePromise(of: Void.self)
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    written.futureResult.whenComplete { _ in
+      let (handler, context) = bound.value
+      handler.closeGently(context)
+    }
+    context.write(data, promise: written)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event {
+    case ChannelEvent.inputClosed:
+      connection.clientLeft()
+      context.fireUserInboundEventTriggered(event)
+    case is ChannelShouldQuiesceEvent:
+      // Not passed on: the next handler would close before a slow client has taken the answer.
+      if isAnswering { connection.close(afterResponse: requestsBegun) } else { context.close(promise: nil) }
+    default:
+      context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    connection.clientLeft()
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if isAnswering, error is HTTPParserError {
+      // The answers to what came before are still owed; what is being received is found to be incomplete.
+      return connection.close(afterResponse: requestsBegun)
+    }
+    connection.clientLeft()
+    guard error is HTTPParserError else { return context.close(promise: nil) }
+    let isOverflow = (error as? HTTPParserError) == .headerOverflow
+    let failure =
+      isOverflow
+      ? EdgeFailure(
+        .invalidArgument, "headers_too_large", "The request's header fields are larger than this node takes.", http: 431
+      )
+      : EdgeFailure(.invalidArgument, "malformed_http", "This is not an HTTP/1.1 request that the node can read.")
+    var head = HTTPResponse(status: .init(code: failure.httpStatus))
+    head.headerFields[.contentType] = "application/json"
+    head.headerFields[.contentLength] = String(failure.body.utf8.count)
+    head.headerFields[.connection] = "close"
+    head.headerFields[.requestID] = RequestID().text
+    requestsBegun += 1
+    connection.close(afterResponse: requestsBegun)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.write(wrapOutboundOut(.body(ByteBuffer(string: failure.body))), promise: nil)
+    write(context: context, data: wrapOutboundOut(.end(nil)), promise: nil)
+    context.flush()
+  }
+
+  /// Ends the connection once the answer is out; a client that still sends gets time to read it first.
+  private func closeGently(_ context: ChannelHandlerContext) {
+    guard isReceiving else { return context.close(promise: nil) }
+    context.close(mode: .output, promise: nil)
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.eventLoop.scheduleTask(in: Self.linger) { bound.value.close(promise: nil) }
+  }
+
+  private static func waitsForContinue(_ head: HTTPRequest, bodyLimit: Int) -> Bool {
+    guard head.headerFields[.expect]?.lowercased() == "100-continue" else { return false }
+    return (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= bodyLimit
+  }
+}
+
+extension HTTPField.Name {
+  /// `x-request-id`, on every response.
+  static let requestID = HTTPField.Name(parsed: "x-request-id") ?? .via
+}

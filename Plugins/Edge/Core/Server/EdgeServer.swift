@@ -1,0 +1,168 @@
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTPTypes
+import NIOPosix
+import Synchronization
+
+/// The HTTP server of the node: accepts on a socket that the host owns, and answers through a `Dispatcher`.
+package final class EdgeServer: Sendable {
+  /// One accepted connection and the task that serves it.
+  private struct Served: Sendable {
+    var channel: any Channel
+    var task: Task<Void, Never>
+  }
+
+  private struct State {
+    var listener: (any Channel)?
+    var connections: [ObjectIdentifier: Served] = [:]
+    var isStopping = false
+  }
+
+  /// How long idle connections stay open when the server stops, so that a request on its way still finds an answer.
+  private static let idleGrace: Duration = .milliseconds(250)
+
+  private let dispatcher: any Dispatcher
+  private let settings: EdgeSettings
+  private let token: String
+  private let log: EdgeLog
+  private let pool: CallPool
+  private let loops: MultiThreadedEventLoopGroup
+  private let state = Mutex(State())
+  /// What the server did; also at `/metrics`.
+  package let metrics = Metrics()
+
+  /// - Parameter operatorToken: admits to methods that are not PUBLIC.
+  package init(dispatcher: any Dispatcher, settings: EdgeSettings, operatorToken: String, log: EdgeLog) {
+    self.dispatcher = dispatcher
+    self.settings = settings
+    token = operatorToken
+    self.log = log
+    pool = CallPool(size: settings.calls)
+    loops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, min(4, System.coreCount)))
+  }
+
+  /// Serves on a bound, listening descriptor, which the server closes when it stops; returns the port.
+  @discardableResult
+  package func start(listening descriptor: CInt) async throws(EdgeFailure) -> Int {
+    do {
+      let bootstrap = ServerBootstrap(group: loops)
+        .serverChannelInitializer { [metrics, settings] channel in
+          channel.eventLoop.makeCompletedFuture {
+            let limiter = ConnectionLimiter(limit: settings.maxConnections, metrics: metrics)
+            try channel.pipeline.syncOperations.addHandler(limiter)
+          }
+        }
+        .childChannelOption(.allowRemoteHalfClosure, value: true)
+        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      let address = try Self.address(of: descriptor)
+      let responder = makeResponder(listensOnLoopback: address.isLoopback)
+      let logger = log.logger
+      let listener = try await bootstrap
+        .childChannelInitializer { self.serve($0, responder: responder, logger: logger) }
+        .withBoundSocket(descriptor).get()
+      state.withLock { $0.listener = listener }
+      return address.port ?? 0
+    } catch {
+      throw EdgeFailure(.unavailable, "not_listening", "The edge cannot serve on the host's socket: \(error).")
+    }
+  }
+
+  /// Stops accepting, lets requests in flight end within the drain time-out, then closes what is left.
+  package func stop() async {
+    let listener = state.withLock { state in
+      state.isStopping = true
+      return state.listener
+    }
+    // First accept no more, then close: what was accepted is set up meanwhile, and served.
+    try? await listener?.setOption(.autoRead, value: false).get()
+    try? await Task.sleep(for: Self.idleGrace)
+    try? await listener?.close()
+    for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+    let force = loops.any().scheduleTask(in: .milliseconds(Int64(settings.drainTimeoutMilliseconds))) {
+      let left = self.open
+      if !left.isEmpty { self.log.write(.warning, "Closing connections that did not end", ["count": "\(left.count)"]) }
+      for served in left { served.channel.close(promise: nil) }
+    }
+    for served in open { await served.task.value }
+    force.cancel()
+    await stopThreads()
+  }
+
+  /// True from the first moment of `stop`.
+  var isStopping: Bool { state.withLock { $0.isStopping } }
+
+  private var open: [Served] { state.withLock { Array($0.connections.values) } }
+
+  private func makeResponder(listensOnLoopback: Bool) -> Responder {
+    let gate = Gate(
+      listensOnLoopback: listensOnLoopback, allowedHosts: settings.allowedHosts,
+      allowedOrigins: settings.allowedOrigins, token: token)
+    return Responder(
+      dispatcher: dispatcher, settings: settings, gate: gate, pool: pool,
+      catalogs: CatalogStore(dispatcher: dispatcher, pool: pool), metrics: metrics, log: log,
+      isStopping: { [weak self] in self?.isStopping ?? true })
+  }
+
+  /// Sets a connection up with hummingbird's HTTP/1 channel and serves it on a task of its own.
+  private func serve(_ channel: any Channel, responder: Responder, logger: Logger) -> EventLoopFuture<Void> {
+    let id = ObjectIdentifier(channel)
+    let connection = Connection()
+    let bodyLimit = settings.bodyLimitBytes
+    let http = HTTP1Channel(
+      responder: { request, writer, channel in
+        try await responder.respond(to: request, writer: writer, channel: channel, connection: connection)
+      },
+      configuration: .init(
+        additionalChannelHandlers: [ConnectionHandler(connection: connection, bodyLimit: bodyLimit)],
+        idleTimeout: .milliseconds(Int64(settings.idleTimeoutMilliseconds)),
+        httpDecoderConfiguration: .init(
+          maxHeaderFieldSize: settings.headerLimitBytes, maxHeaderListSize: settings.headerLimitBytes,
+          maxHeaderFieldCount: 100)))
+    return http.setup(channel: channel, logger: logger).map { stream in
+      self.state.withLock { state in
+        let task = Task {
+          await http.handle(value: stream, logger: logger)
+          self.state.withLock { $0.connections[id] = nil }
+        }
+        state.connections[id] = Served(channel: channel, task: task)
+      }
+    }
+  }
+
+  /// Ends threads and loops; calls that still run after a second are left to end by themselves.
+  private func stopThreads() async {
+    for _ in 0..<100 where pool.inFlight > 0 { try? await Task.sleep(for: .milliseconds(10)) }
+    if pool.inFlight > 0 {
+      log.write(.warning, "Calls did not end when their clients were gone", ["count": "\(pool.inFlight)"])
+      Task { [pool] in await pool.stop() }
+    } else {
+      await pool.stop()
+    }
+    try? await loops.shutdownGracefully()
+  }
+
+  private static func address(of descriptor: CInt) throws -> SocketAddress {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    guard result == 0 else { throw IOError(errnoCode: errno, reason: "getsockname") }
+    return try withUnsafePointer(to: storage) { pointer -> SocketAddress in
+      switch Int32(pointer.pointee.ss_family) {
+      case AF_INET:
+        pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee, host: "") }
+      case AF_INET6:
+        pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee, host: "") }
+      default: throw SocketAddressError.unsupported
+      }
+    }
+  }
+}
+
+extension SocketAddress {
+  /// True for 127.0.0.0/8 and ::1.
+  fileprivate var isLoopback: Bool { ipAddress.map { $0.hasPrefix("127.") || $0 == "::1" } ?? false }
+}

@@ -1,0 +1,50 @@
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// Reading requests.
+extension Responder {
+  /// The whole body, within the limits of size and time.
+  func readBody(_ exchange: inout Exchange) async throws(EdgeFailure) -> [UInt8] {
+    let limit = settings.bodyLimitBytes
+    let announced = exchange.request.headers[.contentLength].flatMap { Int($0) } ?? 0
+    guard announced <= limit else { throw tooLarge }
+    let (connection, channel) = (exchange.connection, exchange.channel)
+    let timer = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(settings.requestTimeoutMilliseconds))) {
+      connection.timedOut = true
+      channel.close(mode: .input, promise: nil)
+    }
+    defer { timer.cancel() }
+    var body: [UInt8] = []
+    body.reserveCapacity(min(announced, 65536))
+    do {
+      for try await part in exchange.request.body {
+        guard body.count + part.readableBytes <= limit else { throw tooLarge }
+        body.append(contentsOf: part.readableBytesView)
+        exchange.received = body.count
+      }
+    } catch let failure as EdgeFailure {
+      throw failure
+    } catch {
+      throw incomplete(exchange)
+    }
+    // The stream also ends when the connection does.
+    guard connection.isReceived(exchange.number) else { throw incomplete(exchange) }
+    return body
+  }
+
+  private var tooLarge: EdgeFailure {
+    EdgeFailure(
+      .invalidArgument, "body_too_large",
+      "The body is larger than \(settings.bodyLimitBytes) bytes, which is the most this node takes.", http: 413)
+  }
+
+  private func incomplete(_ exchange: Exchange) -> EdgeFailure {
+    guard exchange.connection.timedOut else {
+      return EdgeFailure(.cancelled, "client_gone", "The client went away before its request was whole.")
+    }
+    return EdgeFailure(
+      .deadlineExceeded, "request_timeout",
+      "The request did not arrive within \(settings.requestTimeoutMilliseconds) ms.", http: 408)
+  }
+}

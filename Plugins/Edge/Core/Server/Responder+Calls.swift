@@ -1,0 +1,168 @@
+import FoundationEssentials
+import HTTPTypes
+import HummingbirdCore
+import NIOCore
+
+/// Calls on behalf of requests.
+extension Responder {
+  /// Bytes of messages that may wait for a slow client before the method waits too.
+  private static let streamBuffer = 256 * 1024
+
+  /// `POST /v1/methods/<layer>.<method>`.
+  func method(
+    _ name: String, _ snapshot: CatalogStore.Snapshot, _ exchange: inout Exchange
+  ) async throws(EdgeFailure) -> Reply {
+    guard let method = snapshot.methods[name] else {
+      throw EdgeFailure(
+        .notFound, "unknown_method", "No layer here has such a method; /openapi.json lists all.", parameter: "method")
+    }
+    guard !method.isTransition else { throw Self.needsTransaction(name) }
+    let isOperator = gate.isOperator(exchange.request.headers[.authorization])
+    guard method.isPublic || isOperator else { throw Self.needsOperator(name) }
+    var arguments = try await readBody(&exchange)
+    if arguments.isEmpty { arguments = Array("{}".utf8) }
+    try JSONCheck.object(arguments, depthLimit: settings.jsonDepth)
+    let call = makeCall(
+      name, arguments: arguments, origin: isOperator ? .operator : .public, isStream: method.isStream, exchange)
+    let bridge = try run(call, isStream: method.isStream, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
+      try dispatcher.call(call, onMessage: write)
+    }
+    guard method.isStream else {
+      return Reply(status: 200, type: "application/json", body: .whole(try await whole(bridge)))
+    }
+    let wantsEvents = exchange.request.headers[.accept]?.lowercased().contains("text/event-stream") ?? false
+    let first = try await firstMessages(bridge)
+    var reply = Reply(
+      status: 200, type: wantsEvents ? "text/event-stream; charset=utf-8" : "application/x-ndjson",
+      body: .stream(first, bridge, wantsEvents ? .events : .lines))
+    reply.headers[.cacheControl] = "no-cache"
+    return reply
+  }
+
+  /// A path that a layer declared.
+  func declared(_ method: String, _ exchange: inout Exchange) async throws(EdgeFailure) -> Reply {
+    let isOperator = gate.isOperator(exchange.request.headers[.authorization])
+    let request = RouteRequest(
+      verb: exchange.verb, path: exchange.path, headers: headers(exchange, withoutAuthorization: isOperator),
+      body: try await readBody(&exchange))
+    let call = makeCall(
+      method, arguments: [], origin: isOperator ? .operator : .public, isStream: true, exchange)
+    let bridge = try run(call, isStream: true, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
+      try dispatcher.callRoute(call, request: request, onMessage: write)
+    }
+    var messages = try await firstMessages(bridge)
+    guard !messages.isEmpty else {
+      throw EdgeFailure(.internal, "no_head", "The layer gave no answer: its method \(method) wrote nothing.")
+    }
+    let head = try RouteHead.decode(messages.removeFirst(), method: method)
+    var reply = Reply(status: head.status, type: "application/json", body: .stream(messages, bridge, .raw))
+    for (name, value) in head.headers { reply.headers[name] = value }
+    return reply
+  }
+
+  private func makeCall(
+    _ method: String, arguments: [UInt8], origin: EdgeCall.Origin, isStream: Bool, _ exchange: Exchange
+  ) -> EdgeCall {
+    let limit = isStream ? settings.streamTimeoutMilliseconds : settings.callTimeoutMilliseconds
+    let deadline = NIODeadline.now() + .milliseconds(Int64(limit))
+    return EdgeCall(
+      method: method, arguments: arguments, origin: origin, trace: exchange.id.bytes,
+      deadline: deadline.uptimeNanoseconds, cancellation: exchange.cancellation)
+  }
+
+  /// Starts a call on a thread of the pool; its messages come over the bridge.
+  private func run(
+    _ call: EdgeCall, isStream: Bool, _ exchange: Exchange,
+    _ body: @escaping @Sendable (EdgeCall, (UnsafeRawBufferPointer) throws -> Void) throws(EdgeFailure) -> Void
+  ) throws(EdgeFailure) -> MessageBridge {
+    let bridge = MessageBridge(capacity: Self.streamBuffer)
+    let isRunning = pool.tryRun {
+      do throws(EdgeFailure) {
+        try body(call) { try bridge.write(Array($0)) }
+        bridge.finish()
+      } catch {
+        bridge.finish(error)
+      }
+    }
+    guard isRunning else {
+      metrics.wasSaturated()
+      throw EdgeFailure(
+        .unavailable, "saturated", "All \(settings.calls) calls of this node are taken: try again in a second.",
+        headers: ["retry-after": "1"])
+    }
+    exchange.cancellation.onCancel { bridge.abandon() }
+    watchTime(call, bridge, isStream: isStream, exchange)
+    return bridge
+  }
+
+  /// Ends a call that gives nothing for too long, or a stream that takes too long.
+  private func watchTime(_ call: EdgeCall, _ bridge: MessageBridge, isStream: Bool, _ exchange: Exchange) {
+    func expire(after milliseconds: Int, evenAfterFirstMessage: Bool) -> Scheduled<Void> {
+      exchange.channel.eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) {
+        let failure = EdgeFailure(
+          .deadlineExceeded, "call_timeout", "The call took longer than \(milliseconds) ms and was stopped.")
+        if bridge.expire(failure, evenAfterFirstMessage: evenAfterFirstMessage) { call.cancellation.cancel() }
+      }
+    }
+    let first = expire(after: settings.callTimeoutMilliseconds, evenAfterFirstMessage: !isStream)
+    let whole = isStream ? expire(after: settings.streamTimeoutMilliseconds, evenAfterFirstMessage: true) : nil
+    bridge.onEnding {
+      first.cancel()
+      whole?.cancel()
+    }
+  }
+
+  /// The only message of a method that is not a stream.
+  private func whole(_ bridge: MessageBridge) async throws(EdgeFailure) -> [UInt8] {
+    var result: [UInt8] = []
+    while true {
+      switch await bridge.next() {
+      case .messages(let messages): for message in messages { result += message }
+      case .idle: continue
+      case .finished: return result.isEmpty ? Array("{}".utf8) : result
+      case .failed(let failure): throw failure
+      }
+    }
+  }
+
+  /// What a stream begins with, so that a failure before it still has a status of its own; empty when it is over.
+  private func firstMessages(_ bridge: MessageBridge) async throws(EdgeFailure) -> [[UInt8]] {
+    while true {
+      switch await bridge.next() {
+      case .messages(let messages): return messages
+      case .idle: continue
+      case .finished: return []
+      case .failed(let failure): throw failure
+      }
+    }
+  }
+
+  /// Header fields for a layer: lower-case names, the operator's token taken out, the peer's address put in.
+  private func headers(_ exchange: Exchange, withoutAuthorization: Bool) -> String {
+    var fields: [String: String] = [:]
+    for field in exchange.request.headers {
+      let name = field.name.canonicalName
+      if withoutAuthorization, name == "authorization" { continue }
+      fields[name] = fields[name].map { "\($0), \(field.value)" } ?? field.value
+    }
+    if let authority = exchange.request.head.authority { fields["host"] = authority }
+    fields["x-request-id"] = RequestID.accepted(fields["x-request-id"]) ?? exchange.id.text
+    fields["x-symbolon-peer"] = exchange.channel.remoteAddress?.ipAddress
+    return JSONText.object(fields.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) })
+  }
+
+  private static func needsTransaction(_ name: String) -> EdgeFailure {
+    EdgeFailure(
+      .invalidArgument, "needs_transaction",
+      "`\(name)` changes ledger state and runs only in a signed transaction: get the bytes to sign from "
+        + "POST /v1/methods/ledger.prepare, sign them with Ed25519, and send both to POST /v1/methods/ledger.submit.",
+      parameter: "method")
+  }
+
+  private static func needsOperator(_ name: String) -> EdgeFailure {
+    EdgeFailure(
+      .unauthenticated, "needs_operator",
+      "`\(name)` is for the operator: send `Authorization: Bearer …` with the content of operator.token in the edge's "
+        + "storage folder, or use the `symbolon` command on the node.", parameter: "authorization")
+  }
+}

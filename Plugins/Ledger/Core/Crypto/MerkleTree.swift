@@ -1,0 +1,26 @@
+/// The Merkle tree hash of RFC 6962, section 2.1: leaves and nodes are hashed with different prefixes.
+package enum MerkleTree {
+  /// The root over leaves in order; SHA-256 of nothing for no leaves.
+  package static func root(of leaves: [[UInt8]]) -> Digest { root(ofHashes: leaves.map(leafHash)) }
+
+  /// The hash of one leaf: SHA-256(0x00 | leaf).
+  package static func leafHash(_ leaf: [UInt8]) -> Digest { Digest(of: [0] + leaf) }
+
+  /// The root over leaf hashes.
+  ///
+  /// The RFC splits at the largest power of two below the count; pairing neighbours level by level and carrying an
+  /// odd last node up unchanged gives the same tree.
+  package static func root(ofHashes leaves: [Digest]) -> Digest {
+    guard var level = leaves.isEmpty ? nil : leaves else { return Digest(of: []) }
+    while level.count > 1 {
+      var above: [Digest] = []
+      above.reserveCapacity((level.count + 1) / 2)
+      for index in stride(from: 0, to: level.count - 1, by: 2) {
+        above.append(Digest(of: [1] + level[index].bytes + level[index + 1].bytes))
+      }
+      if !level.count.isMultiple(of: 2) { above.append(level[level.count - 1]) }
+      level = above
+    }
+    return level[0]
+  }
+}

@@ -1,0 +1,139 @@
+import CFFI
+import Glibc
+import PluginAPI
+import Synchronization
+
+/// The closure behind an import slot: finds the provider's current generation, makes the child call and forwards it.
+final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the cache is atomic.
+  private let layer: Layer
+  private let description: Library.ImportDescription
+  /// The importing plugin's id, permanent C text: who calls, as the provider sees it.
+  private let importer: UnsafePointer<CChar>
+  private let cif: UnsafeMutablePointer<ffi_cif>
+  /// What the method of a generation resolved to; never freed, one for each generation met.
+  private let cache = Atomic<UnsafeMutableRawPointer?>(nil)
+
+  private final class Resolved {
+    let target: CallTarget
+    let method: LoadedMethod
+    init(_ target: CallTarget, _ method: LoadedMethod) { (self.target, self.method) = (target, method) }
+  }
+
+  init(_ description: Library.ImportDescription, of layer: Layer, importer: UnsafePointer<CChar>) throws(HostError) {
+    self.layer = layer
+    self.description = description
+    self.importer = importer
+    cif = try prepareInterface([symbolon_ffi_pointer()] + description.signature.nativeParameters)
+  }
+
+  /// Makes the typed C function pointer and puts it into the plugin's slot.
+  func fill() throws(HostError) {
+    var code: UnsafeMutableRawPointer?
+    guard let memory = ffi_closure_alloc(MemoryLayout<ffi_closure>.size, &code), let code else {
+      throw .system("no_closure", "The system gives no executable memory for call closures.")
+    }
+    let status = ffi_prep_closure_loc(
+      memory.assumingMemoryBound(to: ffi_closure.self), cif,
+      { _, result, arguments, user in
+        guard let arguments, let user else { return }
+        let status = Unmanaged<ImportBinding>.fromOpaque(user)._withUnsafeGuaranteedRef { $0.forward(arguments) }
+        result?.storeBytes(of: ffi_arg(bitPattern: Int(status)), as: ffi_arg.self)
+      }, Unmanaged.passRetained(self).toOpaque(), code)
+    guard status == FFI_OK else { throw .system("no_closure", "libffi refused a closure.") }
+    description.slot.pointee = unsafeBitCast(code, to: (@convention(c) () -> Void).self)
+  }
+
+  private func forward(_ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32 {
+    guard let cell = arguments[0], let parent = cell.load(as: UnsafeMutablePointer<symbolon_call>?.self) else {
+      return Int32(SYMBOLON_INVALID_ARGUMENT)
+    }
+    guard let target = layer.enter(parent) else {
+      return HostError.unavailable(
+        "no_provider",
+        "`\(layer.id).\(description.signature.name)` is not there: the layer `\(layer.id)` is not running."
+      ).write(to: parent)
+    }
+    defer { layer.leave(target) }
+    guard let method = resolve(in: target) else {
+      return HostError.unavailable(
+        "no_method", "The running version of `\(layer.id)` has no \(description.signature)."
+      ).write(to: parent)
+    }
+    for index in method.textParameters {
+      guard let slice = arguments[1 + index]?.load(as: symbolon_slice.self), slice.isUTF8 else {
+        return HostError.invalid(
+          "not_utf8", "`\(method.signature.parameters[index].name)` is not valid UTF-8."
+        ).write(to: parent)
+      }
+    }
+    var child = ChildCall.make(of: parent, caller: importer)
+    let count = 1 + method.signature.parameters.count + method.signature.results.count
+    let status = withUnsafeMutablePointer(to: &child) { child in
+      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: count + 1) { cells in
+        var instance = target.instance
+        var pointer: UnsafeMutablePointer<symbolon_call>? = child
+        return withUnsafeMutablePointer(to: &instance) { instance in
+          withUnsafeMutablePointer(to: &pointer) { pointer in
+            cells[0] = UnsafeMutableRawPointer(instance)
+            cells[1] = UnsafeMutableRawPointer(pointer)
+            for index in 1..<count { cells[index + 1] = arguments[index] }
+            var status: ffi_arg = 0
+            ffi_call(method.cif, method.function, &status, cells.baseAddress)
+            return Int32(truncatingIfNeeded: status)
+          }
+        }
+      }
+    }
+    method.counters.calls.wrappingAdd(1, ordering: .relaxed)
+    if status != 0 { method.counters.errors.wrappingAdd(1, ordering: .relaxed) }
+    return status
+  }
+
+  @inline(__always)
+  private func resolve(in target: CallTarget) -> LoadedMethod? {
+    if let pointer = cache.load(ordering: .acquiring) {
+      let resolved = Unmanaged<Resolved>.fromOpaque(pointer).takeUnretainedValue()
+      if resolved.target === target { return resolved.method }
+    }
+    guard let method = target.methods[description.signature.name], method.signature == description.signature else {
+      return nil
+    }
+    cache.store(Unmanaged.passRetained(Resolved(target, method)).toOpaque(), ordering: .releasing)
+    return method
+  }
+}
+
+/// Nested calls: made from the call they happen in.
+enum ChildCall {
+  /// The child of `parent`, made by the plugin `caller`; valid while the parent runs.
+  @inline(__always)
+  static func make(
+    of parent: UnsafeMutablePointer<symbolon_call>, caller: UnsafePointer<CChar>
+  ) -> symbolon_call {
+    var child = symbolon_call()
+    child.struct_size = UInt32(MemoryLayout<symbolon_call>.size)
+    child.origin = parent.pointee.origin
+    child.caller = caller
+    child.sender = parent.pointee.sender
+    child.transaction = parent.pointee.transaction
+    child.deadline_ns = parent.pointee.deadline_ns
+    child.trace_id = parent.pointee.trace_id
+    child.error = parent.pointee.error
+    child.parent = UnsafePointer(parent)
+    child.cancelled = { call in
+      guard let parent = call?.pointee.parent, let cancelled = parent.pointee.cancelled else { return 0 }
+      return cancelled(parent)
+    }
+    return child
+  }
+}
+
+extension symbolon_slice {
+  /// The bytes, borrowed for the running call.
+  var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: data, count: Int(size)) }
+
+  var isUTF8: Bool { String(validating: buffer, as: UTF8.self) != nil }
+
+  /// The bytes as text; bytes that are not UTF-8 are replaced.
+  var text: String { String(decoding: buffer, as: UTF8.self) }
+}

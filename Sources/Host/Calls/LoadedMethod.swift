@@ -1,0 +1,59 @@
+import CFFI
+import PluginAPI
+import Synchronization
+
+/// A method of a running generation: its function and the call interface, prepared once.
+final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif` is only read by libffi afterwards.
+  let signature: Signature
+  let summary: String
+  let flags: UInt32
+  let defaults: [String: JSONValue]
+  let command: String?
+  let function: @convention(c) () -> Void
+  let cif: UnsafeMutablePointer<ffi_cif>
+  /// Text and json parameters by index, whose UTF-8 is checked at the border.
+  let textParameters: [Int]
+  let counters: MethodCounters
+
+  init(_ description: Library.MethodDescription, counters: MethodCounters) throws(HostError) {
+    signature = description.signature
+    summary = description.summary
+    flags = description.flags
+    defaults = description.defaults
+    command = description.command
+    function = description.function
+    self.counters = counters
+    cif = try prepareInterface(
+      [symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)
+    textParameters = description.signature.parameters.enumerated()
+      .filter { $0.element.type == .text || $0.element.type == .json }.map(\.offset)
+  }
+
+  func has(_ flag: Int) -> Bool { flags & UInt32(flag) != 0 }
+}
+
+/// Calls and errors of a method over all generations.
+final class MethodCounters: Sendable {
+  let calls = Atomic<UInt64>(0)
+  let errors = Atomic<UInt64>(0)
+}
+
+extension Signature {
+  /// The C types of arguments and results, without `self` and `call`.
+  var nativeParameters: [UnsafeMutablePointer<ffi_type>] {
+    parameters.map(\.type.native) + results.map { _ in symbolon_ffi_pointer() }
+  }
+}
+
+/// Prepares `int32_t f(types…)`; the memory lives as long as the process.
+func prepareInterface(
+  _ types: [UnsafeMutablePointer<ffi_type>]
+) throws(HostError) -> UnsafeMutablePointer<ffi_cif> {
+  let memory = UnsafeMutablePointer<UnsafeMutablePointer<ffi_type>?>.allocate(capacity: types.count)
+  for (index, type) in types.enumerated() { (memory + index).initialize(to: type) }
+  let cif = UnsafeMutablePointer<ffi_cif>.allocate(capacity: 1)
+  guard symbolon_ffi_prepare(cif, UInt32(types.count), symbolon_ffi_i32(), memory) == FFI_OK else {
+    throw .system("interface_refused", "libffi refused a call interface with \(types.count) arguments.")
+  }
+  return cif
+}

@@ -1,0 +1,53 @@
+import Glibc
+import Logging
+import PluginAPI
+
+/// What one plugin generation holds of the host: the C struct and everything behind its services.
+final class HostContext: @unchecked Sendable {  // Proof: constant after init; never freed, like its generation.
+  let pluginID: String
+  let cPluginID: UnsafePointer<CChar>
+  let settings: JSONValue
+  let storage: UnsafePointer<CChar>
+  let logger: Logger
+  let node: Node
+  let events: EventBus
+  private(set) var native: UnsafePointer<symbolon_host>
+
+  init(pluginID: String, settings: JSONValue, storage: String, node: Node) {
+    self.pluginID = pluginID
+    self.settings = settings
+    self.node = node
+    cPluginID = permanentText(pluginID)
+    self.storage = permanentText(storage)
+    logger = node.logger(for: pluginID)
+    events = node.events
+    let host = UnsafeMutablePointer<symbolon_host>.allocate(capacity: 1)
+    host.initialize(to: symbolon_host())
+    native = UnsafePointer(host)
+    host.pointee.struct_size = UInt32(MemoryLayout<symbolon_host>.size)
+    host.pointee.abi = UInt32(SYMBOLON_ABI)
+    host.pointee.version = permanentText(Version.current)
+    host.pointee.plugin_id = cPluginID
+    host.pointee.context = Unmanaged.passRetained(self).toOpaque()
+    host.pointee.service = { host, id in
+      guard let host, let id else { return nil }
+      return Services.table(for: String(cString: id), HostContext.of(host))
+    }
+  }
+
+  static func of(_ host: UnsafePointer<symbolon_host>) -> HostContext {
+    guard let context = host.pointee.context else { preconditionFailure("A plugin changed its host struct.") }
+    return Unmanaged<HostContext>.fromOpaque(context).takeUnretainedValue()
+  }
+}
+
+/// Copies a text into memory that is never freed.
+func permanentText(_ text: String) -> UnsafePointer<CChar> {
+  guard let copy = strdup(text) else { preconditionFailure("Out of memory.") }
+  return UnsafePointer(copy)
+}
+
+/// The version of the host.
+package enum Version {
+  package static let current = "0.1.0"
+}

@@ -1,0 +1,184 @@
+import EdgeCore
+import Testing
+
+@Suite struct LimitTests {
+  private static let path = "/v1/methods/ledger.balance"
+  private static let echo = FakeDispatcher(methods: ["ledger.balance": { _, write in try write("{}") }])
+
+  @Test func aBodyOf20MegabytesIsRefusedUnread() async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 20971520\r\n\r\n")
+        // A client that does not stop: the refusal still reaches it.
+        try? client.send([UInt8](repeating: 0x20, count: 20_971_520))
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 413)
+      #expect(answer.error?.code == "body_too_large")
+      #expect(answer.headers["connection"] == "close")
+      #expect(edge.server.metrics.snapshot().bytesReceived == 0)
+    }
+  }
+
+  @Test func aBodyWithoutALengthIsRefusedAtTheLimit() async throws {
+    var settings = EdgeSettings()
+    settings.bodyLimitBytes = 4096
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in 0..<100 { try? client.send("400\r\n" + String(repeating: " ", count: 1024) + "\r\n") }
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 413)
+      #expect(edge.server.metrics.snapshot().bytesReceived <= 4096)
+    }
+  }
+
+  @Test func aBodyAtTheLimitIsTaken() async throws {
+    var settings = EdgeSettings()
+    settings.bodyLimitBytes = 4096
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+      let body = "{" + String(repeating: " ", count: 4094) + "}"
+      #expect(try await edge.ask("POST", Self.path, body: body).status == 200)
+      #expect(try await edge.ask("POST", Self.path, body: body + " ").status == 413)
+    }
+  }
+
+  @Test func expectContinueIsAnsweredBeforeTheBody() async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let status = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        #expect(try client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100"))
+        try client.send("{}")
+        return try client.readAnswer().status
+      }
+      #expect(status == 200)
+    }
+  }
+
+  @Test func headersAreBounded() async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("GET /health HTTP/1.1\r\nhost: localhost\r\nx-long: \(String(repeating: "a", count: 40_000))\r\n\r\n")
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 431)
+      #expect(answer.error?.code == "headers_too_large")
+      let long = try await edge.ask("GET", "/" + String(repeating: "a", count: 9000))
+      #expect(long.status == 414)
+    }
+  }
+
+  @Test func whatIsNotHTTPIsRefusedInJSON() async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("\u{16}\u{03}\u{01} hello\r\n\r\n")
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 400)
+      #expect(answer.error?.code == "malformed_http")
+      #expect(answer.headers["x-request-id"] != nil)
+    }
+  }
+
+  @Test func aRequestThatNeverEndsTimesOut() async throws {
+    var settings = EdgeSettings()
+    settings.requestTimeoutMilliseconds = 150
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 408)
+      #expect(answer.error?.code == "request_timeout")
+    }
+  }
+
+  @Test func aTruncatedBodyIsNeverRun() async throws {
+    let calls = Locked(0)
+    let fake = FakeDispatcher(methods: ["ledger.balance": { _, write in calls.withLock { $0 += 1 } }])
+    try await RunningEdge.with(fake) { edge async throws in
+      let port = edge.port
+      try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\n{}")
+        client.hangUp()
+      }
+      #expect(await eventually { edge.server.metrics.snapshot().connections == 0 })
+      #expect(calls.withLock { $0 } == 0)
+    }
+  }
+
+  @Test func idleConnectionsAreClosed() async throws {
+    var settings = EdgeSettings()
+    settings.idleTimeoutMilliseconds = 150
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+      let port = edge.port
+      let text = try await offPool {
+        let silent = try RawClient(port: port)
+        let slow = try RawClient(port: port)
+        try slow.send("GET /health HTT")
+        _ = try silent.readToEnd()
+        return try slow.readToEnd()
+      }
+      #expect(!text.contains("200"))
+    }
+  }
+
+  @Test func connectionsAboveTheLimitWait() async throws {
+    var settings = EdgeSettings()
+    settings.maxConnections = 2
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+      let port = edge.port
+      let first = try await offPool {
+        let clients = try (0..<2).map { _ in try RawClient(port: port) }
+        for client in clients {
+          try client.send(RunningEdge.request("GET", "/health"))
+          _ = try client.readAnswer()
+        }
+        return clients
+      }
+      let third = try await offPool {
+        let third = try RawClient(port: port)
+        try third.send(RunningEdge.request("GET", "/health"))
+        return third
+      }
+      try await Task.sleep(for: .milliseconds(100))
+      #expect(edge.server.metrics.snapshot().connections <= 3)
+      first[0].hangUp()
+      first[1].hangUp()
+      #expect(try await offPool { try third.readAnswer().status } == 200)
+    }
+  }
+
+  @Test func connectionsServeManyRequestsAndPipelines() async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let statuses = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send(
+          RunningEdge.request("POST", Self.path, body: "{}") + RunningEdge.request("GET", "/nowhere")
+            + RunningEdge.request("HEAD", "/health") + RunningEdge.request("GET", "/health", ["connection": "close"]))
+        let statuses = [
+          try client.readAnswer().status, try client.readAnswer().status, try client.readAnswer(isHead: true).status,
+          try client.readAnswer().status,
+        ]
+        #expect(try client.readToEnd() == "")
+        return statuses
+      }
+      #expect(statuses == [200, 404, 200, 200])
+    }
+  }
+}

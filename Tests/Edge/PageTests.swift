@@ -1,0 +1,88 @@
+import EdgeCore
+import FoundationEssentials
+import Testing
+
+@Suite struct PageTests {
+  @Test func thePageEscapesWhatLayersSay() async throws {
+    try await RunningEdge.with { edge async throws in
+      let answer = try await edge.ask("GET", "/")
+      #expect(answer.status == 200)
+      #expect(answer.headers["content-type"] == "text/html; charset=utf-8")
+      #expect(answer.headers["content-security-policy"]?.contains("default-src 'none'") == true)
+      #expect(answer.text.contains("Accounts &amp; &lt;credits&gt;"))
+      #expect(!answer.text.contains("<credits>"))
+    }
+  }
+
+  @Test func healthIsJSON() async throws {
+    struct Health: Decodable { var status: String, version: String }
+    try await RunningEdge.with { edge async throws in
+      let answer = try await edge.ask("GET", "/health")
+      let health = try JSONDecoder().decode(Health.self, from: Data(answer.bytes))
+      #expect((health.status, health.version) == ("ok", "0.1.0"))
+      let head = try await edge.ask("HEAD", "/health")
+      #expect(head.headers["content-length"] == answer.headers["content-length"])
+    }
+  }
+
+  @Test func openAPIListsEveryMethodAndRoute() async throws {
+    struct Document: Decodable {
+      struct Operation: Decodable { var operationId: String }
+      var openapi: String
+      var paths: [String: [String: Operation]]
+    }
+    try await RunningEdge.with { edge async throws in
+      let answer = try await edge.ask("GET", "/openapi.json")
+      #expect(answer.headers["content-type"] == "application/json")
+      let document = try JSONDecoder().decode(Document.self, from: Data(answer.bytes))
+      #expect(document.openapi == "3.1.0")
+      for layer in Catalog.sample.plugins {
+        for method in layer.methods {
+          #expect(document.paths["/v1/methods/\(layer.id).\(method.name)"]?["post"] != nil)
+        }
+        for route in layer.routes ?? [] { #expect(document.paths[route.path]?[route.verb.lowercased()] != nil) }
+      }
+      let ids = document.paths.values.flatMap { $0.values.map(\.operationId) }
+      #expect(Set(ids).count == ids.count)
+    }
+  }
+
+  @Test func metricsAreInPrometheusText() async throws {
+    let fake = FakeDispatcher(methods: ["ledger.balance": { _, write in try write("{}") }])
+    try await RunningEdge.with(fake) { edge async throws in
+      _ = try await edge.ask("POST", "/v1/methods/ledger.balance", body: "{}")
+      _ = try await edge.ask("GET", "/made-up-by-a-client")
+      let answer = try await edge.ask("GET", "/metrics")
+      #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+      let lines = answer.text.split(separator: "\n")
+      #expect(lines.contains(#"symbolon_http_requests_total{route="/v1/methods/{method}",verb="POST",status="200"} 1"#))
+      #expect(lines.contains(#"symbolon_method_calls_total{layer="ledger",method="balance"} 7"#))
+      #expect(lines.contains("symbolon_http_requests_in_flight 1"))
+      #expect(!answer.text.contains("made-up"))
+      #expect(answer.text.contains("process_resident_memory_bytes "))
+      checkFormat(lines.map(String.init))
+    }
+  }
+
+  /// Every sample follows the TYPE of its family, labels are quoted, buckets only grow.
+  private func checkFormat(_ lines: [String]) {
+    var families: Set<String> = []
+    var bucket: [String: UInt64] = [:]
+    for line in lines where !line.hasPrefix("# HELP") {
+      if line.hasPrefix("# TYPE ") {
+        let words = line.split(separator: " ")
+        #expect(words.count == 4)
+        #expect(families.insert(String(words[2])).inserted, "declared twice: \(line)")
+        continue
+      }
+      let name = String(line.prefix { $0 != "{" && $0 != " " })
+      let family = ["_bucket", "_sum", "_count"].reduce(name) { $0.hasSuffix($1) ? String($0.dropLast($1.count)) : $0 }
+      #expect(families.contains(name) || families.contains(family), "no TYPE for \(line)")
+      #expect(line.split(separator: " ").last.flatMap { Double($0) } != nil, "no value in \(line)")
+      guard name.hasSuffix("_bucket"), let le = line.firstRange(of: ",le=\""), let value = line.split(separator: " ").last else { continue }
+      let series = String(line[..<le.lowerBound])
+      #expect(UInt64(value)! >= bucket[series, default: 0])
+      bucket[series] = UInt64(value)!
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/* One source for the plugins that the tests need: what is wrong with it is chosen by -D. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <symbolon/symbolon.h>
+#include <unistd.h>
+
+#ifndef ID
+#define ID "fixture"
+#endif
+#ifndef VERSION
+#define VERSION "1.0.0"
+#endif
+
+#ifndef COMMAND
+#define COMMAND NULL
+#endif
+
+static const symbolon_host *the_host;
+
+/* version() -> (version: text) */
+static int32_t version(void *self, symbolon_call *call, symbolon_sink *out) {
+  (void)self, (void)call;
+  return out->write(out, symbolon_text(VERSION));
+}
+
+/* slow(milliseconds: u32) -> (version: text): holds the call for a while */
+static int32_t slow(void *self, symbolon_call *call, uint32_t milliseconds, symbolon_sink *out) {
+  (void)self, (void)call;
+  usleep(milliseconds * 1000);
+  return out->write(out, symbolon_text(VERSION));
+}
+
+/* stream(count: u32, milliseconds: u32) -> (items: stream<text>) */
+static int32_t stream(void *self, symbolon_call *call, uint32_t count, uint32_t milliseconds, symbolon_sink *out) {
+  (void)self;
+  for (uint32_t i = 0; i < count; i++) {
+    int32_t status = out->write(out, symbolon_text(VERSION));
+    if (status != SYMBOLON_OK) return status;
+    if (call->cancelled && call->cancelled(call)) return symbolon_fail(call, SYMBOLON_CANCELLED, "gone", "Gone.");
+    usleep(milliseconds * 1000);
+  }
+  return SYMBOLON_OK;
+}
+
+/* who() -> (caller: text) */
+static int32_t who(void *self, symbolon_call *call, symbolon_sink *out) {
+  (void)self;
+  return out->write(out, symbolon_text(call->caller ? call->caller : "nobody"));
+}
+
+#ifdef IMPORTS
+static int32_t (*provider_version)(symbolon_call *, symbolon_sink *);
+static int32_t (*provider_who)(symbolon_call *, symbolon_sink *);
+
+/* relay() -> (version: text): asks the provider */
+static int32_t relay(void *self, symbolon_call *call, symbolon_sink *out) {
+  (void)self;
+  return provider_version(call, out);
+}
+
+/* relay_who() -> (caller: text) */
+static int32_t relay_who(void *self, symbolon_call *call, symbolon_sink *out) {
+  (void)self;
+  return provider_who(call, out);
+}
+
+static const symbolon_import imports[] = {
+    {sizeof(symbolon_import), IMPORTS, "provider", "version() -> (version: text)", (void (**)(void)) & provider_version},
+    {sizeof(symbolon_import), IMPORTS, "provider", "who() -> (caller: text)", (void (**)(void)) & provider_who},
+};
+static const symbolon_import *const import_table[] = {&imports[0], &imports[1]};
+#endif
+
+static int32_t create(const symbolon_host *host, symbolon_call *call, void **self) {
+  (void)call;
+  the_host = host;
+  *self = NULL;
+#ifdef FAILS_TO_CREATE
+  return symbolon_fail(call, SYMBOLON_FAILED_PRECONDITION, "no_luck", "It does not work out today.");
+#endif
+  return SYMBOLON_OK;
+}
+
+static int32_t start(void *self, symbolon_call *call) {
+  (void)self, (void)call;
+#ifdef FAILS_TO_START
+  return symbolon_fail(call, SYMBOLON_UNAVAILABLE, "no_start", "The engine does not turn over.");
+#endif
+  return SYMBOLON_OK;
+}
+
+static const symbolon_method methods[] = {
+    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "version() -> (version: text)", "The version",
+     (void (*)(void))version, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "who() -> (caller: text)", "Who calls", (void (*)(void))who, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "slow(milliseconds: u32) -> (version: text)", "Wait",
+     (void (*)(void))slow, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_STREAMS,
+     "stream(count: u32, milliseconds: u32) -> (items: stream<text>)", "Stream", (void (*)(void))stream,
+     "{\"count\":3,\"milliseconds\":1}", COMMAND},
+#ifdef IMPORTS
+    {sizeof(symbolon_method), SYMBOLON_READS, "relay() -> (version: text)", "Ask the provider",
+     (void (*)(void))relay, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "relay_who() -> (caller: text)", "Ask who calls",
+     (void (*)(void))relay_who, NULL, NULL},
+#endif
+#ifdef METHOD_TWICE
+    {sizeof(symbolon_method), SYMBOLON_READS, "version() -> (version: text)", "Again", (void (*)(void))version, NULL,
+     NULL},
+#endif
+#ifdef BAD_SIGNATURE
+    {sizeof(symbolon_method), SYMBOLON_READS, "broken(a: u65)", "Broken", (void (*)(void))version, NULL, NULL},
+#endif
+};
+#define COUNT (sizeof methods / sizeof methods[0])
+static const symbolon_method *method_table[COUNT];
+
+static symbolon_plugin plugin = {
+    .struct_size = sizeof(symbolon_plugin),
+#ifdef NEWER_ABI
+    .abi = SYMBOLON_ABI + 1,
+#else
+    .abi = SYMBOLON_ABI,
+#endif
+#ifdef EXCLUSIVE
+    .flags = SYMBOLON_PLUGIN_EXCLUSIVE,
+#endif
+    .id = ID,
+    .version = VERSION,
+    .summary = "A plugin for tests",
+    .methods = method_table,
+    .method_count = COUNT,
+#ifdef IMPORTS
+    .imports = import_table,
+    .import_count = 2,
+#endif
+    .create = create,
+    .start = start};
+
+#ifndef NO_ENTRY
+SYMBOLON_EXPORT const symbolon_plugin *symbolon_plugin_entry(uint32_t host_abi) {
+  (void)host_abi;
+  for (size_t i = 0; i < COUNT; i++) method_table[i] = &methods[i];
+  return &plugin;
+}
+#endif

@@ -1,0 +1,99 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// The real host in a scratch folder; ended, and its folder removed, by `stop()`.
+final class RunningNode: @unchecked Sendable {  // Proof: constant after init; Process is used by one test.
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+  static var binaries: String {
+    ProcessInfo.processInfo.environment["SYMBOLON_BIN_DIR"] ?? "\(root)/.build/release"
+  }
+
+  let scratch: String
+  let process = Process()
+  var configuration: String { "\(scratch)/plugins.conf" }
+  var log: String { (try? String(contentsOfFile: "\(scratch)/log", encoding: .utf8)) ?? "" }
+
+  /// Writes the configuration and starts the node; waits until it is ready or has ended.
+  init(plugins: String, listen: String? = nil) throws {
+    scratch = try Self.makeScratch()
+    try write(plugins, listen: listen)
+    try start()
+  }
+
+  /// Prepares the folder only.
+  init(idle plugins: String, listen: String? = nil) throws {
+    scratch = try Self.makeScratch()
+    try write(plugins, listen: listen)
+  }
+
+  func write(_ plugins: String, listen: String? = nil) throws {
+    let address = listen.map { "listen = \"\($0)\"\n" } ?? ""
+    let text = "[host]\n\(address)data = \"\(scratch)/data\"\n\(plugins)"
+    try text.write(toFile: configuration, atomically: true, encoding: .utf8)
+  }
+
+  func start() throws {
+    _ = FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
+    process.executableURL = URL(filePath: "\(Self.binaries)/symbolon")
+    process.arguments = ["run", "--config", configuration]
+    process.standardError = FileHandle(forWritingAtPath: "\(scratch)/log")
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let limit = ContinuousClock.now + .seconds(20)
+    while process.isRunning, !log.contains("node ready"), .now < limit { usleep(20_000) }
+  }
+
+  /// Ends the node as an operator would, and removes the folder.
+  func stop() {
+    if process.isRunning { process.terminate() }
+    process.waitUntilExit()
+    try? FileManager.default.removeItem(atPath: scratch)
+  }
+
+  /// Runs a command of the command line against this node.
+  @discardableResult
+  func command(_ words: String...) throws -> (status: Int32, out: String, err: String) {
+    try Self.run(["\(Self.binaries)/symbolon"] + words, environment: ["SYMBOLON_CONFIG": configuration])
+  }
+
+  static func run(_ words: [String], environment: [String: String] = [:]) throws -> (
+    status: Int32, out: String, err: String
+  ) {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = words
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let (out, err) = (Pipe(), Pipe())
+    process.standardOutput = out
+    process.standardError = err
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let output = out.fileHandleForReading.readDataToEndOfFile()
+    let errors = err.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: output, as: UTF8.self), String(decoding: errors, as: UTF8.self))
+  }
+
+  /// Builds the fixture plugin with these definitions and gives back its path.
+  static func fixture(_ definitions: String...) throws -> String {
+    let folder = try makeScratch()
+    let library = "\(folder)/libfixture.so"
+    let source = "\(root)/Tests/Fixtures/fixture.c"
+    let result = try run(
+      ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-I\(root)/Sources/PluginAPI/include"]
+        + definitions.map { "-D\($0)" } + ["-o", library, source])
+    try #require(result.status == 0, "\(result.err)")
+    return library
+  }
+
+  private static func makeScratch() throws -> String {
+    // Short: a socket's path has at most 107 bytes.
+    let folder = "/tmp/symbolon-\(getpid())-\(counter.wrappingAdd(1, ordering: .relaxed).newValue)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  private static let counter = Atomic<Int>(0)
+}
