@@ -5,6 +5,7 @@ import PluginKit
 /// The HTTP edge as the host sees it.
 let edge = Plugin(
   id: "edge", version: "0.1.0", summary: "HTTP: the methods and routes of all layers, metrics, outbound requests",
+  front: true,
   methods: [
     Method(
       "fetch", "Send an HTTP request to a host that the operator allowed", [], json("request"),
