@@ -38,12 +38,9 @@ def configuration(listen, data, settings=None):
     text = text.replace("~/.symbolon/models", str(MODELS))
     for plugin, values in (settings or {}).items():
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-        header = f"[plugin.{plugin}.settings]\n"
-        if header in text:
-            text = text.replace(header, header + lines)
-        else:
-            # The settings belong right behind their plugin's own table.
-            text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?)(?=^\[|^#|\Z)", rf"\g<1>{header}{lines}\n", text, count=1)
+        # The settings belong right behind their plugin's own table, before any of its sub-tables.
+        text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?\n)(?=\s*(?:\[|#|\Z))",
+                      rf"\g<1>[plugin.{plugin}.settings]\n{lines}", text, count=1)
     return text
 
 
