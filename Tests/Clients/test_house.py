@@ -26,7 +26,7 @@ def small(tmp_path):
 def test_a_removed_layer_takes_its_methods_along_and_the_others_stay(small):
     small.call("ledger.head")
     small.config.write_text(without(small.config.read_text(), "ledger"))
-    assert small.cli("reload") == {"added": [], "removed": ["ledger"]}
+    assert small.cli("reload")["removed"] == ["ledger"]
     assert small.request("POST", "/v1/methods/ledger.head", {})[0] == 404
     assert small.run("ledger", "head").returncode == 4
     assert not [path for path in small.get("/openapi.json")[2]["paths"] if "ledger." in path]
