@@ -38,12 +38,9 @@ def configuration(listen, data, settings=None):
     text = text.replace("~/.symbolon/models", str(MODELS))
     for plugin, values in (settings or {}).items():
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-        header = f"[plugin.{plugin}.settings]\n"
-        if header in text:
-            text = text.replace(header, header + lines)
-        else:
-            # The settings belong right behind their plugin's own table.
-            text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?)(?=^\[|^#|\Z)", rf"\g<1>{header}{lines}\n", text, count=1)
+        # The settings belong right behind their plugin's own table, before any of its sub-tables.
+        text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?\n)(?=\s*(?:\[|#|\Z))",
+                      rf"\g<1>[plugin.{plugin}.settings]\n{lines}", text, count=1)
     return text
 
 
@@ -80,12 +77,14 @@ class Node:
         raise NodeError(f"the node was not ready after {timeout} s:\n{self.log_tail()}")
 
     def _serves(self):
-        if "[plugin.edge]" not in self.config.read_text():
-            return self.run("status").returncode == 0
-        try:
-            return self.get("/health", timeout=1)[0] == 200
-        except OSError:
-            return False
+        if "[plugin.edge]" in self.config.read_text():
+            try:
+                if self.get("/health", timeout=1)[0] != 200:
+                    return False
+            except OSError:
+                return False
+        # Layers that nobody imports may start after the edge; the control socket opens when all of them run.
+        return self.run("status").returncode == 0
 
     def stop(self, timeout=30):
         """Asks the node to stop, as Ctrl-C does, and returns its exit status."""
