@@ -26,9 +26,11 @@ func plugin(_ name: String, core: [Target.Dependency] = []) -> [Target] {
 
 func library(_ name: String) -> Product { .library(name: name, type: .dynamic, targets: ["\(name)Entry"]) }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
+) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
     swiftSettings: strict)
 }
 
@@ -74,16 +76,18 @@ let package = Package(
       cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
     .executableTarget(
       name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
+    .executableTarget(
+      name: "LedgerBench", dependencies: ["LedgerCore"], path: "Benchmarks/Ledger", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host"]),
     tests("Edge", ["EdgeCore"]),
-    tests("Ledger", ["LedgerCore", "CSodium"]),
+    tests("Ledger", ["LedgerCore", "CSodium", "LedgerBench"]),
     tests("Application", ["ApplicationCore"]),
     tests("Governance", ["GovernanceCore", "Canonical"]),
     tests("Data", ["DataCore", "Canonical"]),
-    tests("Inference", ["InferenceCore"]),
+    tests("Inference", ["InferenceCore", "InferenceKernels"], exclude: ["Fixtures"]),
     tests("Integration", []),
     tests("Tidy", []),
   ]
