@@ -6,16 +6,17 @@ import Synchronization
 /// The ledger's state inside the transaction that a call carries.
 struct TransactionState: LedgerState {
   private let call: Call
+  /// Empty when a proposal acts for the community: nobody signed then, and no account has an empty id.
   let sender: [UInt8]
   var caller: String? { call.caller }
 
   init(_ call: Call) throws {
-    guard call.inTransaction, let sender = call.sender else {
+    guard call.inTransaction else {
       throw Refusal(
         .conflict, "no_transaction", "This method changes the ledger and runs only as a signed transaction.")
     }
     self.call = call
-    self.sender = sender
+    sender = call.sender ?? []
   }
 
   func get(_ key: [UInt8]) throws -> [UInt8]? { try ledgerValue(call, key) }
