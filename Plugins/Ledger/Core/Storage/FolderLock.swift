@@ -3,10 +3,12 @@
 #elseif canImport(Darwin)
   import Darwin
 #endif
+import Synchronization
 
 /// Holds a folder for this process; the kernel lets go when the process ends, however it ends.
 final class FolderLock: Sendable {
   private let descriptor: Int32
+  private let isHeld = Atomic<Bool>(true)
 
   /// - Throws: `storage_in_use`, or `storage_permission`.
   init(_ folder: String) throws(LedgerError) {
@@ -26,5 +28,10 @@ final class FolderLock: Sendable {
     }
   }
 
-  deinit { close(descriptor) }
+  /// Lets the next one in; more than once does no harm.
+  func release() {
+    if isHeld.exchange(false, ordering: .relaxed) { close(descriptor) }
+  }
+
+  deinit { release() }
 }

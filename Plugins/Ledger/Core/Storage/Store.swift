@@ -49,6 +49,12 @@ package final class Store: Sendable {
     try check()
   }
 
+  /// Closes the database and lets another process or generation open it; later reads fail.
+  package func close() {
+    try? pool.close()  // Busy only while a reader still runs; the connections close with it.
+    lock.release()
+  }
+
   package var head: Head { memory.withLock(\.head) }
 
   /// Committed state, as a block's execution reads it.
