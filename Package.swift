@@ -26,9 +26,11 @@ func plugin(_ name: String, core: [Target.Dependency] = []) -> [Target] {
 
 func library(_ name: String) -> Product { .library(name: name, type: .dynamic, targets: ["\(name)Entry"]) }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
+) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
     swiftSettings: strict)
 }
 
@@ -85,7 +87,7 @@ let package = Package(
     tests("Application", ["ApplicationCore"]),
     tests("Governance", ["GovernanceCore", "Canonical"]),
     tests("Data", ["DataCore", "Canonical"]),
-    tests("Inference", ["InferenceCore"]),
+    tests("Inference", ["InferenceCore", "InferenceKernels"], exclude: ["Fixtures"]),
     tests("Integration", []),
     tests("Tidy", []),
   ]

@@ -1,1 +1,25 @@
-// Placeholder until the layer lands.
+import InferenceCore
+import PluginAPI
+import PluginKit
+
+/// The computational layer: models on this node's processors, and answers from them.
+let inference = Plugin(
+  id: "inference", version: "0.1.0", summary: "Runs language models on this node",
+  methods: [
+    Method("models", "List the models this node runs", .reads, returns: json("models", of: [ModelView].self)) {
+      (layer: InferenceLayer, _: Call) in try layer.models()
+    },
+    Method("count", "Count the tokens of a request's prompt", .reads, json("request"), returns: u32("tokens")) {
+      (layer: InferenceLayer, _: Call, request: JSON) in try layer.count(request)
+    },
+    Method(
+      streaming: "generate", "Answer a request: {model, messages or prompt, max_tokens, temperature, top_k, top_p, seed, stop}",
+      [], json("request"), stream: json("events")
+    ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.generate(call, out, request) },
+  ],
+  create: { (host: Host) in try InferenceLayer(host) },
+  start: { layer in try layer.start() }, stop: { layer in layer.stop() })
+
+/// What the host calls first.
+@c @implementation
+public func symbolon_plugin_entry(_ abi: UInt32) -> UnsafePointer<symbolon_plugin>? { inference.describe(abi) }

@@ -22,6 +22,12 @@ static inline float symbolon_from_bits(uint32_t bits) {
   return value;
 }
 
+/* The magnitude as bits: ordered like the floats, and above 0x7f7fffff exactly when the value is not finite. */
+static inline uint32_t symbolon_magnitude(float x) { return symbolon_to_bits(x) & 0x7fffffffu; }
+
+/* A32 blocks whose maximum is below this are all zero. */
+#define SYMBOLON_QUANTISE_FLOOR 0x1p-100f
+
 /* Round to the nearest integer, ties to even, for |x| < 2^22: adding 1.5*2^23 leaves no room for a fraction. */
 #define SYMBOLON_ROUNDER 0x1.8p23f
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "operations.h"
+#include "arithmetic_rules.h"
+#include "include/operations.h"
 
 /* Rows that one claim of a matrix stage covers: one A32 block of the next stage's input. */
 enum { ROWS = 32, HEAD_ROWS = 128 };

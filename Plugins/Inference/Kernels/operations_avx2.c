@@ -3,7 +3,8 @@
 
 #include <immintrin.h>
 
-#include "operations.h"
+#include "arithmetic_rules.h"
+#include "include/operations.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 

@@ -1,5 +1,6 @@
 /* The operations in plain C: the text of the arithmetic, and the path of every machine without a faster one. */
-#include "operations.h"
+#include "arithmetic_rules.h"
+#include "include/operations.h"
 
 static int32_t quantise(const float *x, int32_t n, int8_t *q, float *e, int32_t *a) {
   int32_t finite = 1;

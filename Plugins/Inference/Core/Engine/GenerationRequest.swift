@@ -26,22 +26,49 @@ package struct GenerationRequest: Sendable {
     self.stops = stops
   }
 
-  /// The members of the JSON form.
+  /// The members of the JSON form. A member that cannot be read is named in the error.
   private struct Wire: Decodable {
     struct Message: Decodable {
       let role: String
       let content: String
     }
 
+    enum Key: String, CodingKey {
+      case model, messages, prompt, temperature, seed, stop
+      case maxTokens = "max_tokens"
+      case topK = "top_k"
+      case topP = "top_p"
+    }
+
     let model: String?
     let messages: [Message]?
     let prompt: String?
-    let max_tokens: Int?
+    let maxTokens: Int?
     let temperature: Double?
-    let top_k: Int?
-    let top_p: Double?
+    let topK: Int?
+    let topP: Double?
     let seed: UInt64?
     let stop: [String]?
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: Key.self)
+      func member<Value: Decodable>(_ key: Key, _ form: String) throws -> Value? {
+        do {
+          return try container.decodeIfPresent(Value.self, forKey: key)
+        } catch {
+          throw GenerationRequest.wrong(key.rawValue, "must be \(form)")
+        }
+      }
+      model = try member(.model, "a text")
+      messages = try member(.messages, "a list of objects with the texts `role` and `content`")
+      prompt = try member(.prompt, "a text")
+      maxTokens = try member(.maxTokens, "a whole number of at least 1")
+      temperature = try member(.temperature, "a number from 0 to 100")
+      topK = try member(.topK, "0 or a positive whole number")
+      topP = try member(.topP, "a number above 0 and at most 1")
+      seed = try member(.seed, "a whole number from 0 to 18446744073709551615")
+      stop = try member(.stop, "a list of texts")
+    }
   }
 
   /// Reads the JSON form and checks every member; `seed` is used when the request names none.
@@ -49,10 +76,10 @@ package struct GenerationRequest: Sendable {
     let wire: Wire
     do {
       wire = try JSONDecoder().decode(Wire.self, from: Data(json.utf8))
-    } catch let error as DecodingError {
-      throw Self.unreadable(error)
+    } catch let error as InferenceError {
+      throw error
     } catch {
-      throw InferenceError(.invalidRequest, "invalid_request", "The request is not JSON.")
+      throw InferenceError(.invalidRequest, "invalid_request", "The request is not a JSON object.")
     }
     switch (wire.messages, wire.prompt) {
     case (let messages?, nil):
@@ -62,10 +89,10 @@ package struct GenerationRequest: Sendable {
     default: throw Self.wrong("messages", "or `prompt` must be given, and not both")
     }
     model = wire.model
-    maxTokens = wire.max_tokens
+    maxTokens = wire.maxTokens
     stops = wire.stop ?? []
     sampling = SamplingParameters(
-      temperature: wire.temperature ?? 1, topK: wire.top_k ?? 0, topP: wire.top_p ?? 1, seed: wire.seed ?? seed())
+      temperature: wire.temperature ?? 1, topK: wire.topK ?? 0, topP: wire.topP ?? 1, seed: wire.seed ?? seed())
     try check()
   }
 
@@ -82,18 +109,5 @@ package struct GenerationRequest: Sendable {
 
   static func wrong(_ parameter: String, _ reason: String) -> InferenceError {
     InferenceError(.invalidRequest, "invalid_\(parameter)", "`\(parameter)` \(reason).", parameter: parameter)
-  }
-
-  private static func unreadable(_ error: DecodingError) -> InferenceError {
-    switch error {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context):
-      let member = context.codingPath.first?.stringValue ?? "request"
-      return wrong(member, "has a wrong or missing value: see the form of a request in the documentation")
-    case .dataCorrupted(let context):
-      guard let member = context.codingPath.first?.stringValue else { fallthrough }
-      return wrong(member, "has a value out of range")
-    @unknown default:
-      return InferenceError(.invalidRequest, "invalid_request", "The request is not JSON.")
-    }
   }
 }

@@ -89,6 +89,9 @@ package final class InferenceEngine: Sendable {
 
   package var models: [Description] { entries.map(\.description) }
 
+  /// The instruction set that computes.
+  package var path: String { String(cString: symbolon_path_name(symbolon_path_best())) }
+
   /// The tokens a request's prompt has.
   package func count(_ request: GenerationRequest) throws(InferenceError) -> Int {
     try prompt(of: request, for: try entry(request.model).scheduler.model).count

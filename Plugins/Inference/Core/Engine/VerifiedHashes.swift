@@ -7,12 +7,14 @@ import CSodium
 #endif
 
 /// SHA-256 of model files, remembered by device, inode, size and time so that a restart need not read them again.
-struct VerifiedHashes {
+package struct VerifiedHashes {
   /// Where they are remembered; nil for nowhere.
   let folder: String?
 
+  package init(folder: String?) { self.folder = folder }
+
   /// The hash of a file in lowercase hex.
-  func sha256(of file: MappedFile) throws(InferenceError) -> String {
+  package func sha256(of file: MappedFile) throws(InferenceError) -> String {
     if let known = read()[file.stamp] { return known }
     var digest = [UInt8](repeating: 0, count: 32)
     crypto_hash_sha256(&digest, file.bytes.bindMemory(to: UInt8.self).baseAddress, UInt64(file.bytes.count))

@@ -24,15 +24,15 @@ package struct SamplingParameters: Equatable, Sendable {
 ///
 /// The order of tokens is (logit descending, number ascending); the draw is a function of seed and position, so no state
 /// is kept and a replay needs nothing but the request.
-struct Sampler {
-  let parameters: SamplingParameters
+package struct Sampler {
+  package let parameters: SamplingParameters
   private var weights: [UInt32] = []
   private var candidates: [Int32] = []
 
-  init(_ parameters: SamplingParameters) { self.parameters = parameters }
+  package init(_ parameters: SamplingParameters) { self.parameters = parameters }
 
   /// The token after `position` tokens; nil if a logit is not finite.
-  mutating func pick(_ logits: UnsafeBufferPointer<Float>, position: Int, path: Int32) -> Int32? {
+  package mutating func pick(_ logits: UnsafeBufferPointer<Float>, position: Int, path: Int32) -> Int32? {
     let greatest = symbolon_greatest(logits.baseAddress, Int32(logits.count))
     guard greatest >= 0 else { return nil }
     let temperature = Float(parameters.temperature)

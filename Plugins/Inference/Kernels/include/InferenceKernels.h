@@ -1,12 +1,14 @@
 /* The engine's kernels: canonical arithmetic on the CPU, the same bits on every path.
  *
- * Read in this order: arithmetic.h (the rules), matrix.h (weights), forward.h (one step of the model), pool.h (threads). */
+ * Read in this order: arithmetic.h (the rules), matrix.h (weights), operations.h (what a path is),
+ * forward.h (one step of the model), pool.h (threads). */
 #ifndef SYMBOLON_INFERENCE_KERNELS_H
 #define SYMBOLON_INFERENCE_KERNELS_H
 
 #include "arithmetic.h"
 #include "forward.h"
 #include "matrix.h"
+#include "operations.h"
 #include "pool.h"
 #include "sampling.h"
 

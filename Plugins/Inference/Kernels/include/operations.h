@@ -2,8 +2,9 @@
 #ifndef SYMBOLON_OPERATIONS_H
 #define SYMBOLON_OPERATIONS_H
 
-#include "arithmetic_rules.h"
-#include "include/matrix.h"
+#include <stdint.h>
+
+#include "matrix.h"
 
 /* The most columns one matrix call takes, and the most queries one attention call takes. */
 #define SYMBOLON_TILE 4
@@ -54,10 +55,5 @@ extern const symbolon_operations symbolon_operations_avx2;
 
 /* The table of a path; the portable one if the path is not built in. */
 const symbolon_operations *symbolon_operations_for(int32_t path);
-
-/* The maximum magnitude as bits: ordered like the floats, and above 0x7f7fffff exactly when one is not finite. */
-static inline uint32_t symbolon_magnitude(float x) { return symbolon_to_bits(x) & 0x7fffffffu; }
-
-#define SYMBOLON_QUANTISE_FLOOR 0x1p-100f
 
 #endif
