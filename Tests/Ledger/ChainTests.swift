@@ -111,7 +111,9 @@ struct ChainTests {
       let newest = try node.historyView(me.account, cursor: "", limit: 1).entries[0]
       #expect(newest.kind == "call" && newest.method == "layer.nothing" && newest.amount == 0)
       let received = try node.historyView(friend, cursor: "", limit: 200)
-      #expect(received.entries.count == 25 && received.entries.allSatisfy { $0.kind == "credit" && $0.counterparty == me.account.description })
+      #expect(
+        received.entries.count == 25
+          && received.entries.allSatisfy { $0.kind == "credit" && $0.counterparty == me.account.description })
       #expect(refusal { _ = try node.historyView(friend, cursor: "", limit: 0) } == "invalid_limit")
       #expect(refusal { _ = try node.historyView(friend, cursor: "", limit: 201) } == "invalid_limit")
       #expect(refusal { _ = try node.historyView(friend, cursor: "x", limit: 1) } == "invalid_cursor")

@@ -84,10 +84,12 @@ struct StorageTests {
   }
 
   @Test func aFullDiskRefusesWholeBlocksAndResumes() throws {
-    let network = try TestNetwork(["layer.put": { context, arguments in
-      try context.put(Namespace("layer"), Array(arguments.prefix(2)), [UInt8](repeating: 7, count: 60_000))
-      return []
-    }])
+    let network = try TestNetwork([
+      "layer.put": { context, arguments in
+        try context.put(Namespace("layer"), Array(arguments.prefix(2)), [UInt8](repeating: 7, count: 60_000))
+        return []
+      }
+    ])
     try network.run { node in
       let key = try TestNetwork.key(1)
       try node.store.limit(pages: 200)

@@ -48,7 +48,9 @@ struct TransactionTests {
     let seed = UInt64.random(in: 0...(.max))
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<20_000 {
-      var bytes = (0..<Int.random(in: 0...400, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+      var bytes = (0..<Int.random(in: 0...400, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
       if Bool.random(using: &generator) { bytes = TransactionBody.tag + bytes }
       _ = TransactionBody(bytes)
       _ = BlockHeader(bytes)

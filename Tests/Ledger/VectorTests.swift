@@ -5,7 +5,9 @@ import Testing
 struct VectorTests {
   @Test func libsodiumJudgesTheTwelveDisputedSignaturesAsPublished() throws {
     try Ed25519.selfTest()
-    let pattern = SpeccheckVector.all.map { Ed25519.isValid($0.signature, of: $0.message, by: $0.publicKey) ? "V" : "X" }
+    let pattern = SpeccheckVector.all.map {
+      Ed25519.isValid($0.signature, of: $0.message, by: $0.publicKey) ? "V" : "X"
+    }
     #expect(pattern.joined() == "XXXVXXXXXXXX")
     #expect(SpeccheckVector.all.allSatisfy { $0.signature.count == 64 && $0.publicKey.count == 32 })
   }
@@ -39,8 +41,10 @@ struct VectorTests {
 
   /// Leaves and roots of transparency-dev/merkle, `testonly/constants.go`.
   @Test func merkleRootsAreThoseOfRFC6962() throws {
-    let leaves = try ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-      .map { try #require(bytes(hexadecimal: $0)) }
+    let leaves = try [
+      "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
+    ]
+    .map { try #require(bytes(hexadecimal: $0)) }
     let roots = [
       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
       "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",

@@ -17,8 +17,8 @@ final class FolderLock: Sendable {
     guard descriptor >= 0 else {
       throw LedgerError(
         .unavailable, "storage_permission",
-        "The ledger may not write to \(folder) (\(String(cString: strerror(errno)))): give the node's user the rights to "
-          + "this folder.")
+        "The ledger may not write to \(folder) (\(String(cString: strerror(errno)))): give the node's user the rights "
+          + "to this folder.")
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
