@@ -45,8 +45,8 @@ extension Store {
     guard version <= Schema.version else {
       throw LedgerError(
         .failedPrecondition, "ledger_newer",
-        "\(path) was written by a newer Symbolon (schema \(version), this one knows \(Schema.version)): run that version "
-          + "again, or upgrade this one.")
+        "\(path) was written by a newer Symbolon (schema \(version), this one knows \(Schema.version)): run that "
+          + "version again, or upgrade this one.")
     }
     let (chain, network) = try pool.read { database in
       (
@@ -64,7 +64,9 @@ extension Store {
   }
 
   static func loadHead(_ pool: DatabasePool) throws -> Head {
-    let row = try pool.read { try Row.fetchOne($0, sql: "SELECT hash, header FROM blocks ORDER BY height DESC LIMIT 1") }
+    let row = try pool.read {
+      try Row.fetchOne($0, sql: "SELECT hash, header FROM blocks ORDER BY height DESC LIMIT 1")
+    }
     guard let row, let header = BlockHeader([UInt8](row["header"] as Data)),
       let hash = Digest(bytes: [UInt8](row["hash"] as Data))
     else { throw LedgerError.corrupt("the last block cannot be read") }
