@@ -76,12 +76,14 @@ let package = Package(
       cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
     .executableTarget(
       name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
+    .executableTarget(
+      name: "LedgerBench", dependencies: ["LedgerCore"], path: "Benchmarks/Ledger", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host"]),
     tests("Edge", ["EdgeCore"]),
-    tests("Ledger", ["LedgerCore", "CSodium"]),
+    tests("Ledger", ["LedgerCore", "CSodium", "LedgerBench"]),
     tests("Application", ["ApplicationCore"]),
     tests("Governance", ["GovernanceCore", "Canonical"]),
     tests("Data", ["DataCore", "Canonical"]),

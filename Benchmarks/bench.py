@@ -25,12 +25,12 @@ MODEL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
 LESS_IS_BETTER = ("ms", "us", "ns", "s", "MB")
 
-# Figure of the engine, threads, request in the language of engine_peer.py and EngineBench.
+# Threads, figure of EngineBench, and the same request in the language of engine_peer.py.
 ENGINE = [
-    ("engine.ttft", 2, "ttft 32"),
-    ("engine.decode.q4_1.t1", 1, "decode 64"),
-    ("engine.decode.q4_1.t2", 2, "decode 64"),
-    ("engine.prefill512.q4_1.t2", 2, "prefill 512"),
+    (1, "engine.decode.q4_1.t1", "decode 128"),
+    (2, "engine.ttft", "ttft"),
+    (2, "engine.decode.q4_1.t2", "decode 128"),
+    (2, "engine.prefill512.q4_1.t2", "prefill 512"),
 ]
 
 
@@ -52,7 +52,7 @@ class Figure:
         return f"{self.name} {number(self.value)} {self.unit} {self.peer or '-'} {number(self.peer_value)} {ratio}"
 
 
-class Side:
+class Peer:
     """A program that answers one request a line with one JSON line."""
 
     def __init__(self, *command):
@@ -64,8 +64,8 @@ class Side:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.process.args[0]} ended instead of answering `{request}`")
-        return json.loads(line)
+            raise RuntimeError(f"{self.process.args[1]} ended instead of answering `{request}`")
+        return json.loads(line)["value"]
 
     def __enter__(self):
         return self
@@ -75,22 +75,31 @@ class Side:
         self.process.wait()
 
 
+def engine_round(threads):
+    """One turn of the engine: figures by name; EngineBench warms up by itself."""
+    result = subprocess.run(
+        [BUILT / "EngineBench", "--model", MODEL, "--threads", str(threads), "--repeat", "1"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+    return {found["name"]: found for found in map(json.loads, result.stdout.splitlines())}
+
+
 def engine(wanted):
     for threads in (1, 2):
-        rows = [row for row in ENGINE if row[1] == threads and wanted(row[0])]
+        rows = [row for row in ENGINE if row[0] == threads and wanted(row[1])]
         if not rows:
             continue
-        peer = Side(sys.executable, ROOT / "Benchmarks" / "engine_peer.py", MODEL, threads)
-        with Side(BUILT / "EngineBench", MODEL, threads) as ours, peer:
-            for name, _, request in rows:
-                ours.ask(request), peer.ask(request)  # Warm caches on both sides.
-                mine, theirs = [], []
-                for _ in range(ROUNDS):
-                    answer = ours.ask(request)
-                    mine.append(answer["value"])
-                    theirs.append(peer.ask(request)["value"])
-                yield Figure(
-                    name, statistics.median(mine), answer["unit"], "xllamacpp", statistics.median(theirs), ROUNDS)
+        ours, theirs = {}, {}
+        with Peer(sys.executable, ROOT / "Benchmarks" / "engine_peer.py", MODEL, threads) as peer:
+            for _, _, request in rows:
+                peer.ask(request)  # Its caches are warm too before anything counts.
+            for _ in range(ROUNDS):
+                measured = engine_round(threads)
+                for _, name, request in rows:
+                    ours.setdefault(name, []).append(measured[name]["value"])
+                    theirs.setdefault(name, []).append(peer.ask(request))
+        for _, name, _ in rows:
+            yield Figure(name, statistics.median(ours[name]), measured[name]["unit"], "xllamacpp",
+                         statistics.median(theirs[name]), ROUNDS)
 
 
 def program(executable, *arguments):

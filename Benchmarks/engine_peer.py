@@ -1,62 +1,85 @@
-"""Measures llama.cpp (the xllamacpp wheel) as Benchmarks/Engine measures our engine; prints one JSON line a figure.
+#!/usr/bin/env python3
+"""The peer of the engine: llama.cpp through xllamacpp, on the same file with the same number of threads.
 
-    .venv/bin/python Benchmarks/engine_peer.py --model PATH [--threads N] [--repeat N]
+    engine_peer.py MODEL THREADS
+
+Reads one request a line, answers one JSON line {"value", "unit"}, so that the driver can take turns:
+
+    prefill N    tokens a second over a prompt of N tokens
+    decode N     tokens a second over N tokens after a prompt of 16
+    ttft         milliseconds from a first chat message as text to the first token
+
+No prompt is answered from a cache, and no text decides how long an answer is.
 """
-import argparse
+
 import json
 import os
-import re
-import statistics
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../Scripts/reference"))
-from peer import Peer  # noqa: E402
+
+# The same message as in EngineBench.
+QUESTION = (
+    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+    "<|im_start|>user\nI keep a small garden on a balcony that faces north, and most of what I plant there grows "
+    "tall and thin and never flowers. I water it every second day and use fertiliser once a month. Which vegetables "
+    "and herbs do well with little sun, when should I sow them, and what should I change about how I water the pots? "
+    "Please answer in a short list with one sentence for each plant, and say which one to try first.<|im_end|>\n"
+    "<|im_start|>assistant\n"
+)
 
 
-def question():
-    """The prompt of engine.ttft, as Benchmarks/Engine/main.swift has it."""
-    source = open(os.path.join(os.path.dirname(__file__), "Engine/main.swift")).read()
-    block = source[source.index("let question ="):source.index("func median")]
-    return "".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', block))
+def load(model, threads):
+    # llama.cpp logs to both standard streams; the answers keep the one that was given to us.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.n_ctx = 2048
+    params.n_parallel = 1
+    params.warmup = True
+    return answers, xllamacpp.Server(params)
+
+
+def prompt(count):
+    """Token ids of the ordinary vocabulary, the same as EngineBench's."""
+    return [1000 + index * 37 % 40000 for index in range(count)]
+
+
+def complete(server, text_or_tokens, predict, callback=None):
+    request = {"prompt": text_or_tokens, "n_predict": predict, "cache_prompt": False, "temperature": 0,
+               "ignore_eos": True, "stream": callback is not None}
+    return server.handle_completions(request, callback) if callback else server.handle_completions(request)
+
+
+def measure(server, what, count):
+    if what == "prefill":
+        return complete(server, prompt(count), 1)["timings"]["prompt_per_second"], "tok/s"
+    if what == "decode":
+        return complete(server, prompt(16), count)["timings"]["predicted_per_second"], "tok/s"
+    if what == "ttft":
+        first = []
+        began = time.perf_counter()
+        complete(server, QUESTION, 2, lambda _: first or first.append(time.perf_counter()))
+        return (first[0] - began) * 1000, "ms"
+    raise SystemExit(f"engine_peer: unknown request {what!r}")
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeat", type=int, default=5)
-    arguments = parser.parse_args()
-    peer = Peer(arguments.model, arguments.threads, context=1024)
-    prompt = [1000 + i * 37 % 40000 for i in range(512)]
-    text = question()
-    decode, prefill, first = [], [], []
-    for round_ in range(arguments.repeat + 1):
-        peer.clear()
-        began = time.perf_counter()
-        peer.decode(prompt)
-        reading = time.perf_counter() - began
-        peer.clear()
-        token = int(peer.decode(prompt[:16])[0].argmax())
-        began = time.perf_counter()
-        for position in range(16, 144):
-            token = int(peer.decode([token], position)[0].argmax())
-        writing = time.perf_counter() - began
-        peer.clear()
-        began = time.perf_counter()
-        int(peer.decode(peer.tokenize(text, True))[0].argmax())
-        answering = time.perf_counter() - began
-        if round_:
-            prefill.append(512 / reading)
-            decode.append(128 / writing)
-            first.append(answering * 1000)
-    kind = re.search(r"\.(\w+)\.gguf$", arguments.model)
-    kind = kind.group(1).lower() if kind else "unknown"
-    for name, values, unit in ((f"engine.decode.{kind}.t{arguments.threads}", decode, "tok/s"),
-                               (f"engine.prefill512.{kind}.t{arguments.threads}", prefill, "tok/s"),
-                               ("engine.ttft", first, "ms")):
-        print(json.dumps({"name": name, "value": round(statistics.median(values), 2), "unit": unit,
-                          "median_of": len(values)}))
+    if len(sys.argv) != 3:
+        sys.exit("usage: engine_peer.py MODEL THREADS")
+    answers, server = load(sys.argv[1], int(sys.argv[2]))
+    for line in sys.stdin:
+        what, _, count = line.strip().partition(" ")
+        value, unit = measure(server, what, int(count or 0))
+        answers.write(json.dumps({"value": value, "unit": unit}) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

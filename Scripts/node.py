@@ -38,12 +38,9 @@ def configuration(listen, data, settings=None):
     text = text.replace("~/.symbolon/models", str(MODELS))
     for plugin, values in (settings or {}).items():
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-        header = f"[plugin.{plugin}.settings]\n"
-        if header in text:
-            text = text.replace(header, header + lines)
-        else:
-            # The settings belong right behind their plugin's own table.
-            text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?)(?=^\[|^#|\Z)", rf"\g<1>{header}{lines}\n", text, count=1)
+        # The settings belong right behind their plugin's own table, before any of its sub-tables.
+        text = re.sub(rf"(?ms)^(\[plugin\.{plugin}\]\n.*?\n)(?=\s*(?:\[|#|\Z))",
+                      rf"\g<1>[plugin.{plugin}.settings]\n{lines}", text, count=1)
     return text
 
 
@@ -80,12 +77,14 @@ class Node:
         raise NodeError(f"the node was not ready after {timeout} s:\n{self.log_tail()}")
 
     def _serves(self):
-        if "[plugin.edge]" not in self.config.read_text():
-            return self.run("status").returncode == 0
-        try:
-            return self.get("/health", timeout=1)[0] == 200
-        except OSError:
-            return False
+        if "[plugin.edge]" in self.config.read_text():
+            try:
+                if self.get("/health", timeout=1)[0] != 200:
+                    return False
+            except OSError:
+                return False
+        # Layers that nobody imports may start after the edge; the control socket opens when all of them run.
+        return self.run("status").returncode == 0
 
     def stop(self, timeout=30):
         """Asks the node to stop, as Ctrl-C does, and returns its exit status."""
@@ -129,13 +128,13 @@ class Node:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, cwd=self.folder)
 
     def cli(self, *arguments, timeout=60):
-        """Runs `symbolon … --json` against this node and returns what it printed, decoded."""
+        """Runs `symbolon … --json` against this node and returns what it printed, decoded; see `only`."""
         result = self.run(*arguments, "--json", timeout=timeout)
         shown = " ".join(map(str, arguments))
         if result.returncode != 0:
             raise NodeError(f"`symbolon {shown}` ended with {result.returncode}: {result.stderr or result.stdout}")
         try:
-            return json.loads(result.stdout)
+            return only(json.loads(result.stdout))
         except ValueError:
             raise NodeError(f"`symbolon {shown} --json` printed no JSON: {result.stdout!r}") from None
 
@@ -166,11 +165,11 @@ class Node:
         return self.request("GET", path, timeout=timeout)
 
     def call(self, method, arguments=None):
-        """POST /v1/methods/<layer>.<method>; returns the decoded result."""
+        """POST /v1/methods/<layer>.<method>; returns the decoded result, see `only`."""
         status, _, body = self.request("POST", f"/v1/methods/{method}", arguments or {})
         if status != 200:
             raise NodeError(f"{method} answered {status}: {body}")
-        return body
+        return only(body)
 
     def chat(self, key, text, stream=False, **more):
         """One chat completion; streamed, the events are returned as a list."""
@@ -182,6 +181,11 @@ class Node:
         if stream:
             data = events(data.decode())
         return found, data
+
+
+def only(results):
+    """The value of a method's only result, which JSON carries by name; several results stay as they are."""
+    return next(iter(results.values())) if isinstance(results, dict) and len(results) == 1 else results
 
 
 def key_of(text):

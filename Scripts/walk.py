@@ -13,9 +13,15 @@ from pathlib import Path
 
 from node import MODEL_ID, ROOT, Node, NodeError, events, key_of
 
-SYSTEM_PROMPT = "You are the voice of a community node. Answer in one short sentence and be kind."
-QUESTION = "What is the capital of France?"
+# What even a small model obeys: a role, which changes its words.
+SYSTEM_PROMPT = (
+    "You are Captain Symbolon, a pirate. Every answer begins with \"Arr, matey!\" and ends with \"Arr!\"."
+)
+QUESTION = "Hello! Who are you?"
+SIGNS = ("arr", "aye", "captain", "pirate")
 BUDGET = 1_000_000
+# µ-credits for 1,000 tokens of prompt and of completion, as the walk's proposal says.
+PRICE = (2000, 6000)
 
 
 class NotAsSaid(Exception):
@@ -98,20 +104,27 @@ class Walk:
 
     def chat(self):
         self.first_headers, found = self.curl_chat()
-        pieces = [item["choices"][0]["delta"].get("content") or "" for item in found if item["choices"]]
         self.first_usage = found[-1]["usage"]
-        expect(len([piece for piece in pieces if piece]) > 1, f"the answer came in one piece: {pieces}")
-        return f"“{shorten(''.join(pieces))}” in {len(pieces)} pieces"
+        self.first_answer = text_of(found)
+        pieces = sum(1 for item in found if item["choices"] and item["choices"][0]["delta"].get("content"))
+        expect(pieces > 1, f"the answer came in one piece: {self.first_answer!r}")
+        return f"“{shorten(self.first_answer)}” in {pieces} pieces"
 
     def price(self):
         return self.node.call("application.price")
 
+    def charged(self):
+        """What the key has paid, once nothing is reserved any more."""
+        ends = time.monotonic() + 10
+        while (shown := self.node.cli("key", "show", self.key))["reserved"] and time.monotonic() < ends:
+            time.sleep(0.02)
+        expect(shown["balance"] + shown["charged"] == shown["budget"], f"the sums of the key do not agree: {shown}")
+        return shown["charged"]
+
     def see_charge(self):
-        self.first_price = self.price()
-        shown = self.node.cli("key", "show", self.key)
-        expected = cost(self.first_price, self.first_usage)
-        expect(spent(shown) == expected, f"charged {spent(shown)}, expected {expected} for {self.first_usage}: {shown}")
-        self.spent = spent(shown)
+        self.spent = self.charged()
+        expected = cost(self.price(), self.first_usage)
+        expect(self.spent == expected, f"charged {self.spent}, expected {expected} for {self.first_usage}")
         return (f"{self.first_usage['prompt_tokens']} + {self.first_usage['completion_tokens']} tokens, "
                 f"{self.spent} µ-credits")
 
@@ -123,9 +136,9 @@ class Walk:
 
     def give_badge(self):
         self.authority = self.node.call("ledger.head")["authority"]
-        self.node.cli("governance", "badge_grant", "--holder", self.authority, "--badge", "governance")
-        held = self.node.call("governance.has_badge", {"holder": self.authority, "badge": "governance"})
-        expect(value(held) is True, f"the badge is not held: {held}")
+        self.node.cli("governance", "badge_grant", "--holder", self.authority, "--badge", "expert")
+        held = self.node.call("governance.has_badge", {"holder": self.authority, "badge": "expert"})
+        expect(held is True, f"the badge is not held: {held}")
         return f"account {self.authority[:8]}… may vote"
 
     def vote(self):
@@ -133,24 +146,30 @@ class Walk:
         actions = [
             {"method": "governance.set_inference_defaults",
              "arguments": {"temperature_milli": 0, "max_tokens": 48, "system_prompt": SYSTEM_PROMPT}},
-            {"method": "application.set_price", "arguments": {"prompt": 2000, "completion": 6000}},
+            {"method": "application.set_price", "arguments": {"prompt": PRICE[0], "completion": PRICE[1]}},
         ]
         receipt = self.node.cli("governance", "propose", "--title", "A kind voice", "--actions", json.dumps(actions))
-        self.proposal = identifier(receipt, "proposal")
+        self.proposal = identifier(receipt)
         self.node.cli("governance", "vote", "--proposal", self.proposal, "--choice", "yes")
         return f"proposal {self.proposal[:8]}…: a system prompt and a price, one yes"
 
+    def proposal_state(self):
+        return self.node.call("governance.proposal", {"proposal": self.proposal})["state"]
+
     def wait_for_timelock(self):
-        began, seen = time.monotonic(), []
-        while time.monotonic() - began < 60:
-            state = self.node.call("governance.proposal", {"proposal": self.proposal})
-            state = value(state)["status"]
+        seen = []
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            state = self.proposal_state()
             if state not in seen:
                 seen.append(state)
-            if state == "executed":
-                return " → ".join(seen)
-            expect(state not in ("rejected", "failed", "expired"), f"the proposal was {state}")
-            time.sleep(0.05)
+            expect(state in ("open", "timelocked", "executable"), f"the proposal is {state}")
+            if state == "executable":
+                self.node.cli("governance", "execute", "--proposal", self.proposal)
+                state = self.proposal_state()
+                expect(state == "executed", f"the proposal is {state} after its execution")
+                return " → ".join([*seen, state])
+            time.sleep(0.02)
         raise NotAsSaid(f"the proposal is still {seen[-1]} after 60 s")
 
     def chat_again(self):
@@ -162,14 +181,16 @@ class Walk:
                f"x-symbolon-params is {headers.get('x-symbolon-params')}, /v1/models says {after}")
         expect(usage["prompt_tokens"] > self.first_usage["prompt_tokens"],
                f"the prompt did not grow by the system prompt: {usage}")
+        answer = text_of(found)
+        expect(answer != self.first_answer and any(sign in answer.lower() for sign in SIGNS),
+               f"the answer does not obey the system prompt: {answer!r}")
         price = self.price()
-        expect(price != self.first_price, f"the price is still {price}")
-        now = spent(self.node.cli("key", "show", self.key))
+        expect((price["prompt"], price["completion"]) == PRICE, f"the price is {price}")
+        now = self.charged()
         expect(now - self.spent == cost(price, usage), f"charged {now - self.spent}, expected {cost(price, usage)}")
         self.spent = now
-        text = "".join(item["choices"][0]["delta"].get("content") or "" for item in found if item["choices"])
         grown = f"{self.first_usage['prompt_tokens']} → {usage['prompt_tokens']}"
-        return f"“{shorten(text)}”, prompt {grown} tokens, parameters {self.hash_before[:8]} → {after[:8]}"
+        return f"“{shorten(answer)}”, prompt {grown} tokens, parameters {self.hash_before[:8]} → {after[:8]}"
 
     # Data
 
@@ -183,18 +204,21 @@ class Walk:
         self.manifest = {"name": "Sonnets", "version": "1", "licence": "CC0-1.0",
                          "source": "https://example.org/sonnets", "description": "In the public domain",
                          "files": files}
-        submitted = self.node.cli("data", "submit", "--manifest", json.dumps(self.manifest), "--folder", dataset)
-        self.dataset = identifier(submitted, "dataset")
-        return f"{self.dataset[:8]}…: {len(files)} files, sizes and hashes checked"
+        self.report = self.node.cli("data", "check", "--manifest", json.dumps(self.manifest), "--folder", dataset)
+        expect(self.report["files_ok"] == len(files), f"the check of the real files says {self.report}")
+        self.dataset = identifier(self.node.cli("data", "nominate", "--manifest", json.dumps(self.manifest)))
+        return f"{self.dataset[:8]}…: {len(files)} files, sizes and hashes compared with the real ones"
+
+    def dataset_state(self):
+        return self.node.call("data.show", {"dataset": self.dataset})["state"]
 
     def accept_dataset(self):
-        self.node.cli("governance", "badge_grant", "--holder", self.authority, "--badge", "data")
-        review = sha256(b"Read it: clean, and in the public domain.")
-        self.node.cli("data", "review", "--dataset", self.dataset, "--score", 5, "--text_hash", review)
-        self.node.cli("data", "vote", "--dataset", self.dataset, "--choice", "yes")
-        shown = value(self.node.call("data.show", {"dataset": self.dataset}))
-        expect(shown["status"] == "accepted", f"the dataset is {shown['status']}")
-        return "reviewed, voted, accepted"
+        reasons = sha256(b"Read it: clean, and in the public domain.")
+        self.node.cli("data", "attest", "--dataset", self.dataset, "--report", json.dumps(self.report))
+        self.node.cli("data", "review", "--dataset", self.dataset, "--score", 90, "--text-hash", reasons)
+        self.node.cli("data", "vote", "--dataset", self.dataset, "--choice", "accept")
+        expect(self.dataset_state() == "accepted", f"the dataset is {self.dataset_state()}")
+        return "vouched for, reviewed, voted, accepted"
 
     # A stranger's plugin
 
@@ -211,7 +235,7 @@ class Walk:
         expect("Ada" in json.dumps(said) and said == answered, f"the command line says {said}, HTTP says {answered}")
         paths = self.node.get("/openapi.json")[2]["paths"]
         expect("/v1/methods/hello.greet" in paths, "/openapi.json does not know hello.greet")
-        return f"one cc command, three lines: {value(answered)!r} by command line, HTTP and OpenAPI"
+        return f"one cc command, three lines: {answered!r} by command line, HTTP and OpenAPI"
 
     # Hot reload
 
@@ -239,7 +263,7 @@ class Walk:
     # Stop and start
 
     def stop(self):
-        self.spent = spent(self.node.cli("key", "show", self.key))
+        self.spent = self.charged()
         self.height = self.node.call("ledger.head")["height"]
         status = self.node.stop()
         expect(status == 0, f"the node ended with status {status}:\n{self.node.log_tail()}")
@@ -250,12 +274,10 @@ class Walk:
         expect(seconds < 2, f"the second start took {seconds:.1f} s")
         height = self.node.call("ledger.head")["height"]
         expect(height >= self.height, f"block {height} is below {self.height}")
-        shown = spent(self.node.cli("key", "show", self.key))
-        expect(shown == self.spent, f"the key has spent {shown}, before it was {self.spent}")
-        state = value(self.node.call("governance.proposal", {"proposal": self.proposal}))["status"]
+        expect(self.charged() == self.spent, f"the key has paid {self.charged()}, before it was {self.spent}")
+        state = self.proposal_state()
         expect(state == "executed", f"the proposal is {state}")
-        state = value(self.node.call("data.show", {"dataset": self.dataset}))["status"]
-        expect(state == "accepted", f"the dataset is {state}")
+        expect(self.dataset_state() == "accepted", f"the dataset is {self.dataset_state()}")
         headers, _ = self.node.chat(self.key, "Hello", max_tokens=4)
         expect(headers["x-symbolon-params"] == self.parameters_hash(), "other parameters are in force")
         return f"ready in {seconds * 1000:.0f} ms; key, vote and dataset are as before"
@@ -306,10 +328,10 @@ class Busy:
 
     def _vote(self):
         node = self.walk.node
-        actions = [{"method": "application.set_price", "arguments": {"prompt": 2000, "completion": 6000}}]
+        actions = [{"method": "application.set_price", "arguments": {"prompt": PRICE[0], "completion": PRICE[1]}}]
         title = f"Keep the price {self.votes}"
         receipt = node.cli("governance", "propose", "--title", title, "--actions", json.dumps(actions))
-        node.cli("governance", "vote", "--proposal", identifier(receipt, "proposal"), "--choice", "no")
+        node.cli("governance", "vote", "--proposal", identifier(receipt), "--choice", "no")
         self.votes += 1
 
 
@@ -325,31 +347,22 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def value(result):
-    """The only result of a method, which JSON carries by name."""
-    return next(iter(result.values())) if isinstance(result, dict) and len(result) == 1 else result
-
-
-def identifier(receipt, name):
-    """The 32-byte identifier that a transaction gave back."""
-    for candidate in (receipt.get("result"), receipt.get(name), receipt):
-        if isinstance(candidate, dict) and name in candidate:
-            candidate = candidate[name]
-        if isinstance(candidate, str) and len(candidate) == 64:
-            return candidate
-    raise NotAsSaid(f"no {name} in {receipt}")
+def identifier(receipt):
+    """The 32 bytes that a transaction's method gave back: in canonical form, behind their length."""
+    result = receipt["result"]
+    expect(len(result) == 72 and result.startswith("00000020"), f"the transaction gave back no identifier: {receipt}")
+    return result[8:]
 
 
 def cost(price, usage):
     """What the tokens cost, rounded up once, in µ-credits."""
-    price = value(price)
     total = usage["prompt_tokens"] * price["prompt"] + usage["completion_tokens"] * price["completion"]
     return -(-total // 1000)
 
 
-def spent(key):
-    key = value(key)
-    return key["charged"]
+def text_of(found):
+    """The answer's text out of the events of a stream."""
+    return "".join(item["choices"][0]["delta"].get("content") or "" for item in found if item["choices"])
 
 
 def shorten(text, length=60):

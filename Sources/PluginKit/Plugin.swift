@@ -16,11 +16,13 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
   /// - Parameters:
   ///   - id: the name of its methods' namespace, for example `governance`.
   ///   - exclusive: two generations may not be alive at once; the host stops the old one before it starts the new one.
+  ///   - front: lets the outside in, so it is started after all others and stopped before them.
   ///   - create: makes the layer; takes no thread, port or lock yet. What it throws reaches the operator.
   ///   - start: takes resources and begins to serve.
   ///   - stop: gives them back; no call is running.
   public init(
-    id: String, version: String, summary: String, exclusive: Bool = false, imports: [ImportDeclaration] = [],
+    id: String, version: String, summary: String, exclusive: Bool = false, front: Bool = false,
+    imports: [ImportDeclaration] = [],
     methods: [Method<Layer>], routes: [Route] = [], create: @escaping @Sendable (Host) throws -> Layer,
     start: @escaping @Sendable (Layer) throws -> Void = { _ in }, stop: @escaping @Sendable (Layer) -> Void = { _ in }
   ) {
@@ -28,7 +30,7 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
     native.initialize(to: symbolon_plugin())
     native.pointee.struct_size = UInt32(MemoryLayout<symbolon_plugin>.size)
     native.pointee.abi = UInt32(SYMBOLON_ABI)
-    native.pointee.flags = exclusive ? UInt32(SYMBOLON_PLUGIN_EXCLUSIVE) : 0
+    native.pointee.flags = UInt32((exclusive ? SYMBOLON_PLUGIN_EXCLUSIVE : 0) | (front ? SYMBOLON_PLUGIN_FRONT : 0))
     native.pointee.id = permanent(id)
     native.pointee.version = permanent(version)
     native.pointee.summary = permanent(summary)

@@ -1,4 +1,5 @@
 import ApplicationCore
+import Glibc
 import Synchronization
 import Testing
 
@@ -69,12 +70,19 @@ private final class Tally: Sendable {
     #expect(node.ledger.allKeys[node.secret.hash]?.charged == node.entry.charged)
   }
 
-  @Test func theSettlersThreadSettlesAndStops() throws {
+  @Test(arguments: [(interval: UInt64(1), limit: Int.max), (60_000, 1)])
+  func theSettlersThreadSettlesInTimeOrAfterCharges(interval: UInt64, limit: Int) throws {
     let node = try FakeNode()
-    node.settler.start(everyMilliseconds: 1)
     node.send()
+    var isSettled = false
+    node.settler.start(everyMilliseconds: interval, orAfterCharges: limit)
+    node.settler.noteCharge()
+    for _ in 0..<500 where !isSettled {
+      usleep(10_000)
+      isSettled = node.ledger.allKeys[node.secret.hash]?.charged == Amount(16)
+    }
     node.settler.stop()
-    #expect(node.ledger.allKeys[node.secret.hash]?.charged == Amount(16))
+    #expect(isSettled)
   }
 
   @Test func anUnreachableLedgerKeepsTheCharges() throws {

@@ -18,7 +18,8 @@ import Testing
       #expect(headers["x-odd"] == "1, 2")
       #expect(headers["host"] == "127.0.0.1")
       #expect(headers["x-symbolon-peer"] == "127.0.0.1")
-      try write(Array(#"{"status":402,"headers":{"content-type":"application/json","x-a":"b","connection":"evil"}}"#.utf8))
+      try write(
+        Array(#"{"status":402,"headers":{"content-type":"application/json","x-a":"b","connection":"evil"}}"#.utf8))
       try write(Array("{\"error\"".utf8))
       try write(Array(":{}}".utf8))
     }

@@ -2,7 +2,10 @@ import EdgeCore
 import Testing
 
 @Suite struct GateTests {
-  @Test(arguments: ["localhost", "LOCALHOST:99", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "node.example", "node.example:80"])
+  @Test(arguments: [
+    "localhost", "LOCALHOST:99", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "node.example",
+    "node.example:80",
+  ])
   func loopbackAnswersToItsNames(_ host: String) async throws {
     var settings = EdgeSettings()
     settings.allowedHosts = ["node.example"]
@@ -11,7 +14,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["evil.example", "127.0.0.1.evil.example", "localhost.evil", "localhost:80:80", "127.0.0.2", "0.0.0.0", "[::2]"])
+  @Test(arguments: [
+    "evil.example", "127.0.0.1.evil.example", "localhost.evil", "localhost:80:80", "127.0.0.2", "0.0.0.0", "[::2]",
+  ])
   func loopbackRefusesOtherNames(_ host: String) async throws {
     try await RunningEdge.with { edge async throws in
       let answer = try await edge.ask("GET", "/health", ["host": host])
@@ -44,7 +49,10 @@ import Testing
       #expect(good.headers["access-control-allow-origin"] == "https://good.example")
       let asked = try await edge.ask(
         "OPTIONS", path,
-        ["origin": "https://good.example", "access-control-request-method": "POST", "access-control-request-headers": "x-a"])
+        [
+          "origin": "https://good.example", "access-control-request-method": "POST",
+          "access-control-request-headers": "x-a",
+        ])
       #expect(asked.status == 204)
       #expect(asked.headers["access-control-allow-headers"] == "x-a")
       #expect(try await edge.ask("OPTIONS", path, ["origin": "https://evil.example"]).status == 405)
@@ -62,8 +70,10 @@ import Testing
     let fake = FakeDispatcher(
       methods: ["ledger.balance": { _, _ in throw EdgeFailure(.internal, "x", "Failed.") }],
       routes: ["application.http": { _, _, _ in throw EdgeFailure(.internal, "x", "Failed.") }])
+    var settings = EdgeSettings()
+    settings.accessLog = true
     let log = EdgeLog { _, message, fields in lines.withLock { $0 += "\(message) \(fields)\n" } }
-    try await RunningEdge.with(fake, log: log) { edge async throws in
+    try await RunningEdge.with(fake, settings: settings, log: log) { edge async throws in
       let secrets = ["authorization": "Bearer canary-key"]
       _ = try await edge.ask("POST", "/v1/methods/ledger.balance", secrets, body: "{\"canary-body\":1}")
       _ = try await edge.ask("POST", "/v1/chat/completions?canary-query", secrets, body: "{\"canary-body\":1}")

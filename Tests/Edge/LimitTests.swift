@@ -53,7 +53,8 @@ import Testing
       let port = edge.port
       let status = try await offPool {
         let client = try RawClient(port: port)
-        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
+        try client.send(
+          "POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
         #expect(try client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 100"))
         try client.send("{}")
         return try client.readAnswer().status
@@ -67,7 +68,8 @@ import Testing
       let port = edge.port
       let answer = try await offPool {
         let client = try RawClient(port: port)
-        try client.send("GET /health HTTP/1.1\r\nhost: localhost\r\nx-long: \(String(repeating: "a", count: 40_000))\r\n\r\n")
+        try client.send(
+          "GET /health HTTP/1.1\r\nhost: localhost\r\nx-long: \(String(repeating: "a", count: 40_000))\r\n\r\n")
         return try client.readAnswer()
       }
       #expect(answer.status == 431)

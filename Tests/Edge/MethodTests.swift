@@ -61,6 +61,7 @@ import Testing
         let answer = try await edge.ask("POST", "/v1/methods/ledger.balance", body: "{}")
         #expect(answer.status == http)
         #expect(answer.error?.code == "a_code")
+        #expect(answer.error?.param == (http == 400 ? "account" : nil))
         #expect(answer.error?.message.contains("`account`") == true)
         #expect((answer.headers["retry-after"] != nil) == (http == 429 || http == 503))
       }
@@ -90,7 +91,9 @@ import Testing
       #expect(none.status == 401)
       #expect(none.error?.type == "authentication_error")
       #expect(none.headers["www-authenticate"] == "Bearer")
-      for wrong in ["Bearer x", "Bearer \(RunningEdge.token)0", "Bearer " + RunningEdge.token.dropLast(), "Basic abc", "Bearer "] {
+      for wrong in [
+        "Bearer x", "Bearer \(RunningEdge.token)0", "Bearer " + RunningEdge.token.dropLast(), "Basic abc", "Bearer ",
+      ] {
         #expect(try await edge.ask("POST", path, ["authorization": wrong], body: "{}").status == 401)
       }
       let right = try await edge.ask("POST", path, ["authorization": "bearer \(RunningEdge.token)"], body: "{}")

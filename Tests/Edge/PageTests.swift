@@ -79,7 +79,9 @@ import Testing
       let family = ["_bucket", "_sum", "_count"].reduce(name) { $0.hasSuffix($1) ? String($0.dropLast($1.count)) : $0 }
       #expect(families.contains(name) || families.contains(family), "no TYPE for \(line)")
       #expect(line.split(separator: " ").last.flatMap { Double($0) } != nil, "no value in \(line)")
-      guard name.hasSuffix("_bucket"), let le = line.firstRange(of: ",le=\""), let value = line.split(separator: " ").last else { continue }
+      guard name.hasSuffix("_bucket"), let le = line.firstRange(of: ",le=\""),
+        let value = line.split(separator: " ").last
+      else { continue }
       let series = String(line[..<le.lowerBound])
       #expect(UInt64(value)! >= bucket[series, default: 0])
       bucket[series] = UInt64(value)!

@@ -4,15 +4,18 @@ import Testing
 
 @Suite struct ValueTests {
   @Test(arguments: [
-    "{}", " { \"a\" : [ 1 , -2.5e+3 , true , false , null , \"\\u00e9\\n\" , {} , [] ] } \n", "{\"é\":\"✓\"}", "{\"a\":0}",
+    "{}", " { \"a\" : [ 1 , -2.5e+3 , true , false , null , \"\\u00e9\\n\" , {} , [] ] } \n", "{\"é\":\"✓\"}",
+    "{\"a\":0}",
   ])
   func validObjectsPass(_ text: String) throws {
     try JSONCheck.object(Array(text.utf8), depthLimit: 8)
   }
 
   @Test(arguments: [
-    "", "[]", "1", "{", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":.5}", "{\"a\":1.}", "{\"a\":1e}",
-    "{\"a\":-}", "{\"a\":tru}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"", "{} {}", "{a:1}", "{'a':1}",
+    "", "[]", "1", "{", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":.5}", "{\"a\":1.}",
+    "{\"a\":1e}",
+    "{\"a\":-}", "{\"a\":tru}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"", "{} {}", "{a:1}",
+    "{'a':1}",
     "{\"a\":NaN}", "{\"a\":[1,]}", "{\"a\":1]",
   ])
   func everythingElseIsRefused(_ text: String) {
@@ -26,7 +29,9 @@ import Testing
     try JSONCheck.object(nested(7), depthLimit: 8)
     #expect(throws: EdgeFailure.self) { try JSONCheck.object(nested(8), depthLimit: 8) }
     #expect(throws: EdgeFailure.self) { try JSONCheck.object(nested(1_000_000), depthLimit: 64) }
-    #expect(throws: EdgeFailure.self) { try JSONCheck.object([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D], depthLimit: 8) }
+    #expect(throws: EdgeFailure.self) {
+      try JSONCheck.object([0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D], depthLimit: 8)
+    }
   }
 
   @Test func writtenStringsReadBackTheSame() throws {
@@ -36,7 +41,9 @@ import Testing
   }
 
   @Test func settingsRefuseWhatTheyDoNotKnow() throws {
-    func read(_ text: String) throws -> EdgeSettings { try JSONDecoder().decode(EdgeSettings.self, from: Data(text.utf8)) }
+    func read(_ text: String) throws -> EdgeSettings {
+      try JSONDecoder().decode(EdgeSettings.self, from: Data(text.utf8))
+    }
     #expect(try read("{}") == EdgeSettings())
     #expect(try read("{\"calls\":3,\"fetch_allow\":[\"a\"]}").calls == 3)
     #expect(throws: DecodingError.self) { try read("{\"cals\":3}") }
@@ -65,8 +72,11 @@ import Testing
       .init(verb: "GET", path: "/x/y/z", method: "none"),
     ]
     let table = RouteTable(catalog)
-    #expect(table.match(verb: "GET", path: "/x/y/z") == .found(.declared(method: "application.none"), pattern: "/x/y/z"))
-    #expect(table.match(verb: "GET", path: "/x/q/z") == .found(.declared(method: "application.one"), pattern: "/x/{a}/z"))
-    #expect(table.match(verb: "GET", path: "/x/q/r") == .found(.declared(method: "application.two"), pattern: "/x/{a}/{b}"))
+    #expect(
+      table.match(verb: "GET", path: "/x/y/z") == .found(.declared(method: "application.none"), pattern: "/x/y/z"))
+    #expect(
+      table.match(verb: "GET", path: "/x/q/z") == .found(.declared(method: "application.one"), pattern: "/x/{a}/z"))
+    #expect(
+      table.match(verb: "GET", path: "/x/q/r") == .found(.declared(method: "application.two"), pattern: "/x/{a}/{b}"))
   }
 }

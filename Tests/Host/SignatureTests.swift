@@ -19,7 +19,7 @@ import Testing
   @Test(arguments: [
     "", "f", "f(", "f)", "F()", "1f()", "f(a)", "f(a:)", "f(a: u65)", "f(a: u64", "f(a: u64,)", "f() ->", "f() -> a",
     "f(a: stream<u64>)", "f() -> (a: stream<text>, b: u64)", "f() -> (a: stream<stream<u64>>)", "f(a: u64, a: u64)",
-    "f(a: u64) -> (a: u64)", "f() x", "f(é: u64)", "f(\u{0}: u64)", "f() -> (a: stream<u64)",
+    "f() -> (a: u64, a: u64)", "f() x", "f(é: u64)", "f(\u{0}: u64)", "f() -> (a: stream<u64)",
   ])
   func wrongTextIsRefusedWithASentence(_ text: String) {
     #expect(throws: HostError.self) { try Signature(parsing: text) }

@@ -85,8 +85,10 @@ package struct Refusal: Error, Equatable, Sendable {
       case 8: .rateLimited
       case 9: .conflict
       case 10: .conflict
+      case 11: .invalid
       case 14: .unavailable
       case 15: .dataLoss
+      case 16: .unauthenticated
       default: .internalFault
       }
     self.init(kind, code, message)

@@ -9,17 +9,16 @@ final class ApplicationLayer: Sendable {
     let gateway: Gateway
     let settler: Settler
     let office: KeyOffice
+    let isStopping: StopFlag
   }
 
   private let host: Host
   private let settings: Settings
-  private let ledger: NodeLedger
   private let running = Mutex<Running?>(nil)
 
   init(_ host: Host) throws {
     self.host = host
     settings = try host.settings(as: Settings.self)
-    ledger = NodeLedger(host: host)
   }
 
   func start() throws {
@@ -28,27 +27,32 @@ final class ApplicationLayer: Sendable {
       unix: { host.clock.milliseconds }, monotonic: { host.clock.monotonicNanoseconds / 1_000_000 })
     let meter = try Meter(store: PosixJournalStore(folder: host.storage), limits: settings.limits, clock: clock)
     report(meter.recovery)
+    let isStopping = StopFlag()
+    let ledger = NodeLedger(host: host, isStopping: isStopping)
     let plan = try meter.reconcile(ledger.ownKeys(), lastBatch: ledger.lastBatch())
     for warning in plan.warnings { host.log.warning(warning) }
-    let gateway = Gateway(
-      meter: meter, clock: clock, random: { (try? host.random($0)) ?? [UInt8](repeating: 0, count: $0) },
-      observe: { Self.log($0, host) })
     let settler = Settler(meter: meter, ledger: ledger) { refusal in
+      guard !isStopping.isSet else { return }
       host.log.warning(
         "Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
     }
+    let gateway = Gateway(
+      meter: meter, clock: clock, random: { (try? host.random($0)) ?? [UInt8](repeating: 0, count: $0) },
+      observe: { summary in
+        if summary.charged > .zero { settler.noteCharge() }
+        Self.log(summary, host)
+      })
     let office = KeyOffice(meter: meter, settler: settler, ledger: ledger)
-    let running = Running(meter: meter, gateway: gateway, settler: settler, office: office)
+    let running = Running(
+      meter: meter, gateway: gateway, settler: settler, office: office, isStopping: isStopping)
     self.running.withLock { $0 = running }
     // Transitions of this layer run only after it has started, so keys are closed by the settler's thread.
-    settler.start(everyMilliseconds: settings.settleSeconds * 1000) {
-      for key in plan.keysToClose {
-        do {
-          try office.revoke(key)
-          host.log.info("A key that was being closed is closed and its rest returned.", ["key": key.id])
-        } catch {
-          host.log.warning("A key could not be closed yet.", ["key": key.id, "why": "\(error)"])
-        }
+    settler.start(
+      everyMilliseconds: settings.settleSeconds * 1000, orAfterCharges: Int(settings.settleCharges)
+    ) {
+      office.closeRevoked { key, error in
+        guard !isStopping.isSet else { return }
+        host.log.warning("A revoked key could not be closed yet.", ["key": key.id, "why": "\(error)"])
       }
     }
   }
@@ -58,7 +62,10 @@ final class ApplicationLayer: Sendable {
       defer { running = nil }
       return running
     }
-    running?.settler.stop()
+    guard let running else { return }
+    running.isStopping.set()
+    running.settler.stop()
+    try? running.meter.commit()
   }
 
   private func report(_ recovery: Meter.Recovery) {

@@ -21,11 +21,11 @@ func asking<R>(_ body: () throws -> R) throws -> R {
 
 extension JSONValue {
   /// Reads JSON that another layer gave.
-  init(_ json: JSON, from layer: String) throws {
+  init(_ json: JSON, from layer: String, _ kind: Refusal.Kind = .internalFault) throws {
     do {
       self = try JSONParser.parse(Array(json.text.utf8))
     } catch {
-      throw Refusal(.internalFault, "bad_answer", "\(layer) gave no valid JSON: \(error)")
+      throw Refusal(kind, "bad_json", "\(layer) gave JSON that cannot be read: \(error.reason).")
     }
   }
 

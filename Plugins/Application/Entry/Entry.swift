@@ -43,7 +43,7 @@ private let application = Plugin(
     Method("settle", "Take a batch of charges from keys", .transition, u64("batch"), json("charges")) {
       (_: Layer, call, batch, charges) in
       try answering {
-        let charges = try JSONValue(charges, from: "the transaction")
+        let charges = try JSONValue(charges, from: "The transaction", .invalid)
         try TicketContract.settle(TransactionState(call), batch: batch, charges: charges)
       }
     },

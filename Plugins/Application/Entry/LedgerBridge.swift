@@ -1,5 +1,7 @@
 import ApplicationCore
+import Canonical
 import PluginKit
+import Synchronization
 
 /// The ledger's state inside the transaction that a call carries.
 struct TransactionState: LedgerState {
@@ -38,9 +40,17 @@ func ledgerValue(_ call: Call, _ key: [UInt8]) throws -> [UInt8]? {
   }
 }
 
+/// Set once when the layer stops, so that its own calls do not wait for a layer that is going away.
+final class StopFlag: Sendable {
+  private let flag = Atomic(false)
+  var isSet: Bool { flag.load(ordering: .acquiring) }
+  func set() { flag.store(true, ordering: .releasing) }
+}
+
 /// The ledger as this node uses it between transactions, with calls of its own.
 struct NodeLedger: TicketLedger {
   let host: Host
+  let isStopping: StopFlag
 
   func settle(_ batch: Book.Batch) throws {
     let arguments: JSONValue = [
@@ -97,13 +107,13 @@ struct NodeLedger: TicketLedger {
 
   /// An entry of `ledger.range`: u32 key length, key, value.
   private static func split(_ entry: [UInt8]) -> (key: [UInt8], value: [UInt8])? {
-    var reader = ByteReader(entry)
-    guard let length = reader.read(UInt32.self), let key = reader.read(count: Int(length)) else { return nil }
-    return (key, Array(entry.dropFirst(4 + key.count)))
+    var reader = CanonicalReader(entry)
+    guard let key = try? reader.bytes() else { return nil }
+    return (key, Array(entry.suffix(reader.remaining)))
   }
 
   private func withCall<R>(_ body: (Call) throws -> R) throws -> R {
-    try asking { try host.withRootCall(origin: .node, body) }
+    try asking { try host.withRootCall(origin: .node, isCancelled: { [isStopping] in isStopping.isSet }, body) }
   }
 
   /// Runs a transition signed by the node; a refused one throws what it was refused with.

@@ -13,6 +13,8 @@ struct Settings: Decodable {
   var concurrentRequests: UInt64 = 16
   /// How often charges are settled on the ledger.
   var settleSeconds: UInt64 = 10
+  /// And after how many charges at the latest.
+  var settleCharges: UInt64 = 256
   var journalBytes: UInt64 = 1 << 20
 
   private struct Name: CodingKey {
@@ -34,6 +36,7 @@ struct Settings: Decodable {
       case "requests_per_minute": requestsPerMinute = try container.decode(UInt64.self, forKey: key)
       case "concurrent_requests": concurrentRequests = try container.decode(UInt64.self, forKey: key)
       case "settle_seconds": settleSeconds = try container.decode(UInt64.self, forKey: key)
+      case "settle_charges": settleCharges = try container.decode(UInt64.self, forKey: key)
       case "journal_bytes": journalBytes = try container.decode(UInt64.self, forKey: key)
       default:
         throw DecodingError.dataCorruptedError(
@@ -52,6 +55,7 @@ struct Settings: Decodable {
       ("requests_per_minute", (1...1_000_000).contains(requestsPerMinute), "from 1 to 1000000"),
       ("concurrent_requests", (1...10_000).contains(concurrentRequests), "from 1 to 10000"),
       ("settle_seconds", (1...3600).contains(settleSeconds), "from 1 to 3600"),
+      ("settle_charges", (1...1_000_000).contains(settleCharges), "from 1 to 1000000"),
       ("journal_bytes", (4096...(1 << 30)).contains(journalBytes), "from 4096 to 1073741824"),
     ]
     for (name, holds, range) in limits where name == key.stringValue && !holds {

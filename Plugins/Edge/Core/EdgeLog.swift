@@ -1,6 +1,6 @@
 import Logging
 
-/// Where log lines go: the host's log, through the entry. Bodies, prompts and authorization never go in.
+/// Where log lines go: the host's log, through the entry; bodies, prompts and authorization never go in.
 package struct EdgeLog: Sendable {
   package enum Level: Int, Sendable, Comparable {
     case debug, info, warning, error

@@ -32,6 +32,8 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
   package var fetchAllow: [String] = []
   /// The largest answer that `edge.fetch` takes.
   package var fetchLimitBytes = 10 * 1024 * 1024
+  /// Log every request at level debug: route, status and time, never content.
+  package var accessLog = false
   /// The title of the page at `/` and of the OpenAPI document.
   package var title = "Symbolon node"
 
@@ -53,6 +55,7 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     case allowedOrigins = "allowed_origins"
     case fetchAllow = "fetch_allow"
     case fetchLimitBytes = "fetch_limit_bytes"
+    case accessLog = "access_log"
     case title
   }
 
@@ -80,6 +83,7 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     allowedHosts = try values.decodeIfPresent([String].self, forKey: .allowedHosts) ?? []
     allowedOrigins = try values.decodeIfPresent([String].self, forKey: .allowedOrigins) ?? []
     fetchAllow = try values.decodeIfPresent([String].self, forKey: .fetchAllow) ?? []
+    accessLog = try values.decodeIfPresent(Bool.self, forKey: .accessLog) ?? false
     title = try values.decodeIfPresent(String.self, forKey: .title) ?? title
   }
 

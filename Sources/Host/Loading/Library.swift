@@ -11,6 +11,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
   let version: String
   let summary: String
   let isExclusive: Bool
+  /// Lets the outside in: started last, stopped first.
+  let isFront: Bool
   let methods: [MethodDescription]
   let imports: [ImportDescription]
   let routes: [RouteDescription]
@@ -77,7 +79,7 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
         "The library of `\(id)` was built for ABI \(native.pointee.abi); this host speaks \(SYMBOLON_ABI): update the host."
       )
     }
-    guard native.pointee.flags & ~UInt32(SYMBOLON_PLUGIN_EXCLUSIVE) == 0 else {
+    guard native.pointee.flags & ~UInt32(SYMBOLON_PLUGIN_EXCLUSIVE | SYMBOLON_PLUGIN_FRONT) == 0 else {
       throw .invalid("unknown_flags", "The library of `\(id)` sets plugin flags that this host does not know.")
     }
     self.id = try Self.text(native.pointee.id, "id", id)
@@ -88,6 +90,7 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     }
     version = try Self.text(native.pointee.version, "version", id)
     summary = try Self.text(native.pointee.summary, "summary", id)
+    isFront = native.pointee.flags & UInt32(SYMBOLON_PLUGIN_FRONT) != 0
     isExclusive = native.pointee.flags & UInt32(SYMBOLON_PLUGIN_EXCLUSIVE) != 0
     methods = try Self.readMethods(native, id)
     imports = try Self.readImports(native, id)

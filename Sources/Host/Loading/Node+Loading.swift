@@ -91,8 +91,12 @@ extension Node {
 
   /// Stops every layer, the last started first.
   func stopAll() {
-    for layer in runningLayers.reversed() {
-      if let generation = layer.generation { retire(generation, of: layer) }
+    let reversed = Array(runningLayers.reversed())
+    // A layer that lets the outside in goes first, even when others were added after it.
+    for isFront in [true, false] {
+      for layer in reversed {
+        if let generation = layer.generation, generation.library.isFront == isFront { retire(generation, of: layer) }
+      }
     }
     closeListener()
     events.stop()
@@ -127,7 +131,8 @@ enum LoadOrder {
       done.insert(library.id)
       sorted.append(library)
     }
-    for library in libraries.sorted(by: { $0.id < $1.id }) { try visit(library) }
+    let ordered = libraries.sorted { ($0.isFront ? 1 : 0, $0.id) < ($1.isFront ? 1 : 0, $1.id) }
+    for library in ordered { try visit(library) }
     return sorted
   }
 

@@ -41,17 +41,20 @@ package struct Signature: Equatable, Sendable, CustomStringConvertible {
     parameters = try parser.fields(allowStream: false)
     results = parser.accept("->") ? try parser.fields(allowStream: true) : []
     try parser.end()
-    try Self.check(parameters + results, text)
+    try Self.check(parameters, results, text)
   }
 
-  private static func check(_ fields: [Field], _ text: String) throws(HostError) {
-    guard fields.count <= Limit.fields else {
+  /// Names are unique among the parameters and among the results: each of them is one JSON object.
+  private static func check(_ parameters: [Field], _ results: [Field], _ text: String) throws(HostError) {
+    guard parameters.count + results.count <= Limit.fields else {
       throw .invalid("signature_too_wide", "`\(text)` has more than \(Limit.fields) parameters and results.")
     }
-    for (index, field) in fields.enumerated() where fields[..<index].contains(where: { $0.name == field.name }) {
-      throw .invalid("signature_repeats_name", "`\(text)` uses the name `\(field.name)` twice.")
+    for fields in [parameters, results] {
+      for (index, field) in fields.enumerated() where fields[..<index].contains(where: { $0.name == field.name }) {
+        throw .invalid("signature_repeats_name", "`\(text)` uses the name `\(field.name)` twice.")
+      }
     }
-    if let early = fields.dropLast().first(where: \.isStream) {
+    if let early = results.dropLast().first(where: \.isStream) {
       throw .invalid("signature_stream_not_last", "`\(text)`: the stream `\(early.name)` must be the last result.")
     }
   }

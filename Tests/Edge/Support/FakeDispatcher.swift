@@ -55,16 +55,23 @@ extension Catalog {
       Layer(
         id: "ledger", version: "0.1.0", summary: "Accounts & <credits>", state: "serving",
         methods: [
-          Method("balance", "balance(account: bytes) -> (amount: u64)", ["reads", "public"], [("account", "bytes")], [("amount", "u64")]),
-          Method("transfer", "transfer(to: bytes, amount: u64)", ["transition"], [("to", "bytes"), ("amount", "u64")], []),
+          Method(
+            "balance", "balance(account: bytes) -> (amount: u64)", ["reads", "public"], [("account", "bytes")],
+            [("amount", "u64")]),
+          Method(
+            "transfer", "transfer(to: bytes, amount: u64)", ["transition"], [("to", "bytes"), ("amount", "u64")], []),
           Method("act", "act(method: text) -> (receipt: json)", [], [("method", "text")], [("receipt", "json")]),
-          Method("watch", "watch(limit: u32) -> (blocks: stream<json>)", ["reads", "public"], [("limit", "u32")], [("blocks", "stream<json>")]),
+          Method(
+            "watch", "watch(limit: u32) -> (blocks: stream<json>)", ["reads", "public"], [("limit", "u32")],
+            [("blocks", "stream<json>")]),
         ], routes: []),
       Layer(
         id: "application", version: "0.2.0", summary: "The open API", state: "serving",
         methods: [
-          Method("http", "http(verb: text, path: text, headers: json, body: bytes) -> (response: stream<bytes>)", ["public"],
-            [("verb", "text"), ("path", "text"), ("headers", "json"), ("body", "bytes")], [("response", "stream<bytes>")])
+          Method(
+            "http", "http(verb: text, path: text, headers: json, body: bytes) -> (response: stream<bytes>)", ["public"],
+            [("verb", "text"), ("path", "text"), ("headers", "json"), ("body", "bytes")],
+            [("response", "stream<bytes>")])
         ],
         routes: [
           Route(verb: "POST", path: "/v1/chat/completions", method: "http"),
@@ -74,7 +81,10 @@ extension Catalog {
 }
 
 extension Catalog.Method {
-  init(_ name: String, _ signature: String, _ flags: [String], _ parameters: [(String, String)], _ results: [(String, String)]) {
+  init(
+    _ name: String, _ signature: String, _ flags: [String], _ parameters: [(String, String)],
+    _ results: [(String, String)]
+  ) {
     self.init(
       name: name, signature: signature, summary: "Does \(name)", flags: flags,
       parameters: parameters.map { .init(name: $0.0, type: $0.1, default: $0.0 == "limit" ? .integer(50) : nil) },

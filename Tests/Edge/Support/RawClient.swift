@@ -11,7 +11,9 @@ final class RawClient: @unchecked Sendable {  // Proof: tests use a client from 
   /// - Parameter receiveBuffer: a small one makes a slow reader felt soon.
   init(port: Int, receiveBuffer: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    if var receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size)) }
+    if var receiveBuffer {
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+    }
     var limit = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
@@ -19,7 +21,9 @@ final class RawClient: @unchecked Sendable {  // Proof: tests use a client from 
     address.sin_port = in_port_t(port).bigEndian
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     let connected = withUnsafePointer(to: address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
     }
     guard connected == 0 else { throw Broken(what: "connect: \(errno)") }
   }
@@ -36,7 +40,9 @@ final class RawClient: @unchecked Sendable {  // Proof: tests use a client from 
   func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { throw Broken(what: "send: \(errno)") }
       sent += count
     }
@@ -47,7 +53,9 @@ final class RawClient: @unchecked Sendable {  // Proof: tests use a client from 
     let mark = Array(text.utf8)
     while true {
       if let range = received.firstRange(of: mark) { return take(range.upperBound) }
-      guard try more() else { throw Broken(what: "closed before \(text.debugDescription): \(String(decoding: received, as: UTF8.self))") }
+      guard try more() else {
+        throw Broken(what: "closed before \(text.debugDescription): \(String(decoding: received, as: UTF8.self))")
+      }
     }
   }
 

@@ -40,7 +40,8 @@ struct RunningEdge {
     }
   }
 
-  static func request(_ verb: String, _ path: String, _ headers: [String: String] = [:], body: String? = nil) -> String {
+  static func request(_ verb: String, _ path: String, _ headers: [String: String] = [:], body: String? = nil) -> String
+  {
     var fields = ["host": "127.0.0.1"]
     if let body { fields["content-length"] = String(body.utf8.count) }
     fields.merge(headers) { $1 }
@@ -56,7 +57,9 @@ func listeningSocket() throws -> CInt {
   address.sin_family = sa_family_t(AF_INET)
   address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
   let bound = withUnsafePointer(to: address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
   }
   try #require(descriptor >= 0 && bound == 0 && listen(descriptor, 128) == 0)
   return descriptor

@@ -1,3 +1,5 @@
+import Canonical
+
 /// What a transition may see and do: the ledger's state in this layer's own namespace, inside one transaction.
 package protocol LedgerState {
   /// The account whose signature the transaction bears.
@@ -44,20 +46,20 @@ package struct LedgerKey: Equatable, Sendable {
   }
 
   package var encoded: [UInt8] {
-    var writer = ByteWriter()
-    writer.write(UInt8(1))
-    writer.write(owner)
-    writer.write(budget.micro)
-    writer.write(charged.micro)
-    writer.write(UInt8(isClosed ? 1 : 0))
+    var writer = CanonicalWriter()
+    writer.u8(1)
+    writer.raw(owner)
+    writer.u64(budget.micro)
+    writer.u64(charged.micro)
+    writer.bool(isClosed)
     return writer.bytes
   }
 
   package init?(_ bytes: [UInt8]) {
-    var reader = ByteReader(bytes)
-    guard reader.read(UInt8.self) == 1, let owner = reader.read(count: 32), let budget = reader.read(UInt64.self),
-      let charged = reader.read(UInt64.self), let closed = reader.read(UInt8.self), reader.isAtEnd
+    var reader = CanonicalReader(bytes)
+    guard (try? reader.u8()) == 1, let owner = try? reader.raw(32), let budget = try? reader.u64(),
+      let charged = try? reader.u64(), let isClosed = try? reader.bool(), reader.remaining == 0
     else { return nil }
-    self.init(owner: owner, budget: Amount(budget), charged: Amount(charged), isClosed: closed == 1)
+    self.init(owner: owner, budget: Amount(budget), charged: Amount(charged), isClosed: isClosed)
   }
 }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// The layer's transitions: pure functions of the ledger's state.
 ///
 /// Budgets of all open keys lie in one account of this layer, `keys`; its balance is at any block the sum of
@@ -68,8 +70,8 @@ package enum TicketContract {
       try state.put(Self.key(key), entry.encoded)
     }
     if total > .zero { try state.move(from: state.open(accountName), to: state.sender, amount: total.micro) }
-    var writer = ByteWriter()
-    writer.write(batch)
+    var writer = CanonicalWriter()
+    writer.u64(batch)
     try state.put(batchKey, writer.bytes)
     try state.emit(
       "application.settled",
@@ -101,8 +103,8 @@ package enum TicketContract {
 
   /// The number stored under `batch(of:)`; 0 before the first batch.
   package static func batchNumber(_ bytes: [UInt8]?) -> UInt64 {
-    var reader = ByteReader(bytes ?? [])
-    return reader.number() ?? 0
+    var reader = CanonicalReader(bytes ?? [])
+    return (try? reader.u64()) ?? 0
   }
 
   private static func hash(_ bytes: [UInt8]) throws -> KeyHash {
@@ -145,14 +147,15 @@ package enum TicketContract {
 
 extension Price {
   package var encoded: [UInt8] {
-    var writer = ByteWriter()
-    for number in [version, prompt, completion] { writer.write(number) }
+    var writer = CanonicalWriter()
+    for number in [version, prompt, completion] { writer.u64(number) }
     return writer.bytes
   }
 
   package init?(encoded bytes: [UInt8]) {
-    var reader = ByteReader(bytes)
-    guard let version = reader.number(), let prompt = reader.number(), let completion = reader.number(), reader.isAtEnd
+    var reader = CanonicalReader(bytes)
+    guard let version = try? reader.u64(), let prompt = try? reader.u64(), let completion = try? reader.u64(),
+      reader.remaining == 0
     else { return nil }
     self.init(version: version, prompt: prompt, completion: completion)
   }

@@ -115,7 +115,7 @@ extension Gateway {
         .invalid, "context_length_exceeded",
         "This model's maximum context length is \(model.contextLength) tokens. However, you requested "
           + "\(prompt + wanted) tokens (\(prompt) in the \(promptName), \(wanted) in the completion). "
-          + "Please reduce the length of the \(promptName) or completion.",
+          + "Please reduce the length of the \(promptName) or `\(request.maximumTokensName)`.",
         parameter: prompt < model.contextLength ? request.maximumTokensName : promptName)
     }
     let completion = request.maximumTokens ?? max(1, min(parameters.maximumTokens, model.contextLength - prompt))

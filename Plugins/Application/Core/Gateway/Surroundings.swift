@@ -1,3 +1,5 @@
+import Canonical
+
 /// A model that the engine offers.
 package struct Model: Equatable, Sendable {
   package var id: String
@@ -33,11 +35,10 @@ package struct Parameters: Equatable, Sendable {
 
   /// The operator's own parameters, hashed over their canonical form.
   package init(temperature: Double, maximumTokens: UInt64, systemPrompt: String) {
-    var writer = ByteWriter()
-    writer.write(UInt32((max(0, min(temperature, 1000)) * 1000).rounded()))
-    writer.write(UInt32(clamping: maximumTokens))
-    writer.write(UInt32(clamping: systemPrompt.utf8.count))
-    writer.write(systemPrompt.utf8)
+    var writer = CanonicalWriter()
+    writer.u32(UInt32((max(0, min(temperature, 1000)) * 1000).rounded()))
+    writer.u32(UInt32(clamping: maximumTokens))
+    writer.text(systemPrompt)
     self.init(
       temperature: temperature, maximumTokens: maximumTokens, systemPrompt: systemPrompt,
       hash: Hex.string(SHA256.hash(writer.bytes)))
@@ -65,7 +66,7 @@ package struct EngineRequest: Equatable, Sendable {
     members.append(.init("temperature", .number("\(temperature)")))
     if let topP = sampling.topP { members.append(.init("top_p", .number("\(topP)"))) }
     if let topK = sampling.topK { members.append(.init("top_k", .integer(topK))) }
-    if let seed = sampling.seed { members.append(.init("seed", .integer(seed))) }
+    if let seed = sampling.seed { members.append(.init("seed", .integer(UInt64(bitPattern: seed)))) }
     if !sampling.stop.isEmpty { members.append(.init("stop", .array(sampling.stop.map { .string($0) }))) }
     return .object(members)
   }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// Where the journal's bytes live: a file, or a simulated disk in tests.
 ///
 /// The meter calls everything but `sync` under its lock; `sync` may run while another thread appends.
@@ -24,14 +26,14 @@ package enum Framing {
 
   package static func frame(_ record: Record, durable: Int) -> [UInt8] {
     let payload = record.encoded
-    var checked = ByteWriter()
-    checked.write(UInt32(payload.count))
-    checked.write(UInt64(durable))
-    checked.write(payload)
-    var writer = ByteWriter()
-    writer.write(UInt32(payload.count))
-    writer.write(CRC32C.checksum(checked.bytes))
-    writer.write(checked.bytes.dropFirst(4))
+    var checked = CanonicalWriter()
+    checked.u32(UInt32(payload.count))
+    checked.u64(UInt64(durable))
+    checked.raw(payload)
+    var writer = CanonicalWriter()
+    writer.u32(UInt32(payload.count))
+    writer.u32(CRC32C.checksum(checked.bytes))
+    writer.raw(checked.bytes.dropFirst(4))
     return writer.bytes
   }
 
@@ -70,10 +72,9 @@ package enum Framing {
       + "Restore it, or move it away to start from the ledger alone.")
 
   private static func frame(at position: Int, in bytes: [UInt8]) -> (record: Record, durable: Int, end: Int)? {
-    var reader = ByteReader(bytes[position...])
-    guard let length = reader.read(UInt32.self), (1...UInt32(maximumPayload)).contains(length),
-      let checksum = reader.read(UInt32.self), let durable = reader.read(UInt64.self),
-      let payload = reader.read(count: Int(length))
+    var reader = CanonicalReader(bytes[position...])
+    guard let length = try? reader.u32(), (1...UInt32(maximumPayload)).contains(length),
+      let checksum = try? reader.u32(), let durable = try? reader.u64(), let payload = try? reader.raw(Int(length))
     else { return nil }
     let checked = bytes[position..<position + 4] + bytes[position + 8..<position + headerSize + Int(length)]
     guard CRC32C.checksum(checked) == checksum, let record = Record(payload[...]) else { return nil }

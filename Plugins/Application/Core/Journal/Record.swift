@@ -1,3 +1,5 @@
+import Canonical
+
 /// One line of the metering journal.
 ///
 /// A record holds keys by their hash, amounts and counts; never a prompt, an answer or a secret.
@@ -30,115 +32,90 @@ package enum Record: Equatable, Sendable {
 extension Record {
   /// The record's bytes: a tag and fixed fields.
   package var encoded: [UInt8] {
-    var writer = ByteWriter()
+    var writer = CanonicalWriter()
     switch self {
-    case .opening(let key, let budget): writer.write(1, key, budget)
-    case .opened(let key, let budget): writer.write(2, key, budget)
-    case .abandoned(let key): writer.write(3, key)
-    case .reserve(let id, let key, let amount):
-      writer.write(4, key, amount)
-      writer.write(id)
+    case .opening(let key, let budget): writer.record(1, key, [budget.micro])
+    case .opened(let key, let budget): writer.record(2, key, [budget.micro])
+    case .abandoned(let key): writer.record(3, key)
+    case .reserve(let id, let key, let amount): writer.record(4, key, [amount.micro, id])
     case .charge(let id, let amount, let tokens):
-      writer.write(UInt8(5))
-      for number in [id, amount.micro, tokens.prompt, tokens.completion] { writer.write(number) }
-    case .release(let id):
-      writer.write(UInt8(6))
-      writer.write(id)
+      writer.record(5, nil, [id, amount.micro, tokens.prompt, tokens.completion])
+    case .release(let id): writer.record(6, nil, [id])
     case .paid(let request, let amount, let milliseconds):
-      writer.write(UInt8(7))
-      writer.write(request)
-      for number in [amount.micro, milliseconds] { writer.write(number) }
-    case .seal(let batch):
-      writer.write(UInt8(8))
-      writer.write(batch)
-    case .settled(let batch):
-      writer.write(UInt8(9))
-      writer.write(batch)
+      writer.record(7, nil, [amount.micro, milliseconds])
+      writer.raw(request)
+    case .seal(let batch): writer.record(8, nil, [batch])
+    case .settled(let batch): writer.record(9, nil, [batch])
     case .ledger(let key, let budget, let charged, let closed):
-      writer.write(10, key, budget)
-      writer.write(charged.micro)
-      writer.write(UInt8(closed ? 1 : 0))
-    case .revoked(let key): writer.write(11, key)
-    case .closed(let key): writer.write(12, key)
+      writer.record(10, key, [budget.micro, charged.micro])
+      writer.bool(closed)
+    case .revoked(let key): writer.record(11, key)
+    case .closed(let key): writer.record(12, key)
     case .key(let key, let entry):
-      writer.write(13, key, entry.budget)
-      writer.write(entry.phase.rawValue)
-      for number in entry.storedNumbers { writer.write(number) }
+      writer.record(13, key, [entry.budget.micro])
+      writer.u8(entry.phase.rawValue)
+      for number in entry.storedNumbers { writer.u64(number) }
     case .counters(let batch, let isPending, let reservation):
-      writer.write(UInt8(14))
-      writer.write(UInt8(isPending ? 1 : 0))
-      for number in [batch, reservation] { writer.write(number) }
+      writer.record(14, nil, [batch, reservation])
+      writer.bool(isPending)
     }
     return writer.bytes
   }
 
   /// Reads a record; nil when the bytes are none.
   package init?(_ bytes: ArraySlice<UInt8>) {
-    var reader = ByteReader(bytes)
-    guard let tag = reader.read(UInt8.self), let record = Record(tag: tag, &reader), reader.isAtEnd else { return nil }
+    var reader = CanonicalReader(bytes)
+    guard let tag = try? reader.u8(), let record = try? Record(tag: tag, &reader), reader.remaining == 0
+    else { return nil }
     self = record
   }
 
-  private init?(tag: UInt8, _ reader: inout ByteReader) {
+  private init?(tag: UInt8, _ reader: inout CanonicalReader) throws(CanonicalError) {
     switch tag {
     case 5:
-      guard let id = reader.number(), let amount = reader.amount(), let tokens = reader.tokens() else { return nil }
-      self = .charge(id: id, amount: amount, tokens: tokens)
-    case 6, 8, 9:
-      guard let number = reader.number() else { return nil }
-      self = tag == 6 ? .release(id: number) : tag == 8 ? .seal(batch: number) : .settled(batch: number)
+      let (id, amount) = (try reader.u64(), Amount(try reader.u64()))
+      self = .charge(
+        id: id, amount: amount, tokens: TokenCounts(prompt: try reader.u64(), completion: try reader.u64()))
+    case 6: self = .release(id: try reader.u64())
     case 7:
-      guard let request = reader.read(count: 16), let amount = reader.amount(), let time = reader.number()
-      else { return nil }
-      self = .paid(request: request, amount: amount, milliseconds: time)
+      let (amount, milliseconds) = (Amount(try reader.u64()), try reader.u64())
+      self = .paid(request: try reader.raw(16), amount: amount, milliseconds: milliseconds)
+    case 8: self = .seal(batch: try reader.u64())
+    case 9: self = .settled(batch: try reader.u64())
     case 14:
-      guard let isPending = reader.read(UInt8.self), let batch = reader.number(), let reservation = reader.number()
-      else { return nil }
-      self = .counters(batch: batch, isPending: isPending == 1, reservation: reservation)
+      let (batch, reservation) = (try reader.u64(), try reader.u64())
+      self = .counters(batch: batch, isPending: try reader.bool(), reservation: reservation)
     default:
-      guard let key = reader.read(count: 32).flatMap(KeyHash.init) else { return nil }
-      self.init(tag: tag, key: key, &reader)
+      guard let key = KeyHash(try reader.raw(32)) else { return nil }
+      try self.init(tag: tag, key: key, &reader)
     }
   }
 
-  private init?(tag: UInt8, key: KeyHash, _ reader: inout ByteReader) {
+  private init?(tag: UInt8, key: KeyHash, _ reader: inout CanonicalReader) throws(CanonicalError) {
     switch tag {
+    case 1: self = .opening(key: key, budget: Amount(try reader.u64()))
+    case 2: self = .opened(key: key, budget: Amount(try reader.u64()))
     case 3: self = .abandoned(key: key)
+    case 4:
+      let amount = Amount(try reader.u64())
+      self = .reserve(id: try reader.u64(), key: key, amount: amount)
+    case 10:
+      let (budget, charged) = (Amount(try reader.u64()), Amount(try reader.u64()))
+      self = .ledger(key: key, budget: budget, charged: charged, closed: try reader.bool())
     case 11: self = .revoked(key: key)
     case 12: self = .closed(key: key)
-    default:
-      guard let amount = reader.amount() else { return nil }
-      switch tag {
-      case 1: self = .opening(key: key, budget: amount)
-      case 2: self = .opened(key: key, budget: amount)
-      case 4:
-        guard let id = reader.number() else { return nil }
-        self = .reserve(id: id, key: key, amount: amount)
-      case 10:
-        guard let charged = reader.amount(), let closed = reader.read(UInt8.self) else { return nil }
-        self = .ledger(key: key, budget: amount, charged: charged, closed: closed == 1)
-      case 13:
-        guard let entry = KeyEntry(budget: amount, &reader) else { return nil }
-        self = .key(key, entry)
-      default: return nil
-      }
+    case 13:
+      guard let entry = KeyEntry(budget: Amount(try reader.u64()), &reader) else { return nil }
+      self = .key(key, entry)
+    default: return nil
     }
   }
 }
 
-extension ByteWriter {
-  fileprivate mutating func write(_ tag: UInt8, _ key: KeyHash, _ amount: Amount? = nil) {
-    write(tag)
-    write(key.bytes)
-    if let amount { write(amount.micro) }
-  }
-}
-
-extension ByteReader {
-  mutating func number() -> UInt64? { read(UInt64.self) }
-  fileprivate mutating func amount() -> Amount? { number().map { Amount($0) } }
-  fileprivate mutating func tokens() -> TokenCounts? {
-    guard let prompt = number(), let completion = number() else { return nil }
-    return TokenCounts(prompt: prompt, completion: completion)
+extension CanonicalWriter {
+  fileprivate mutating func record(_ tag: UInt8, _ key: KeyHash?, _ numbers: [UInt64] = []) {
+    u8(tag)
+    if let key { raw(key.bytes) }
+    for number in numbers { u64(number) }
   }
 }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// A ticket key's money and use, as the meter knows them.
 ///
 /// `budget` and `settled` are the ledger's numbers; `pending` and `unsettled` are charges that it has not taken yet.
@@ -32,12 +34,12 @@ package struct KeyEntry: Equatable, Sendable {
     [settled.micro, pending.micro, unsettled.micro, requests, tokens.prompt, tokens.completion]
   }
 
-  init?(budget: Amount, _ reader: inout ByteReader) {
-    guard let phase = reader.read(UInt8.self).flatMap(Phase.init) else { return nil }
+  init?(budget: Amount, _ reader: inout CanonicalReader) {
+    guard let byte = try? reader.u8(), let phase = Phase(rawValue: byte) else { return nil }
     self.init(phase: phase, budget: budget)
     var numbers: [UInt64] = []
     while numbers.count < 6 {
-      guard let number = reader.number() else { return nil }
+      guard let number = try? reader.u64() else { return nil }
       numbers.append(number)
     }
     settled = Amount(numbers[0])

@@ -1,4 +1,4 @@
-/// Settles the meter's charges in batches, every so many seconds and when told.
+/// Settles the meter's charges in batches: at intervals, after so many charges, and when told.
 ///
 /// Its thread is its own; `settle` is called by that thread or by whoever flushes, one at a time.
 package final class Settler: Sendable {
@@ -6,6 +6,8 @@ package final class Settler: Sendable {
     var isStopping = false
     var isSettling = false
     var isRunning = false
+    /// Charges noted since the last time.
+    var charges = 0
   }
 
   private let meter: Meter
@@ -43,11 +45,21 @@ package final class Settler: Sendable {
     }
   }
 
-  /// Starts the thread that settles at intervals until `stop`; `first` runs on it before anything else.
-  package func start(everyMilliseconds interval: UInt64, first: @escaping @Sendable () -> Void = {}) {
+  /// Starts the thread that settles until `stop`; each time, `tidy` runs on it afterwards.
+  package func start(
+    everyMilliseconds interval: UInt64, orAfterCharges limit: Int = .max, tidy: @escaping @Sendable () -> Void = {}
+  ) {
     let isStarted = WorkerThread.start { [self] in
-      first()
-      while !state.wait(milliseconds: interval, until: { $0.isStopping }) { attempt() }
+      while true {
+        state.wait(milliseconds: interval) { $0.isStopping || $0.charges >= limit }
+        let isStopping = state.withLock { state in
+          state.charges = 0
+          return state.isStopping
+        }
+        if isStopping { break }
+        attempt()
+        tidy()
+      }
       state.withLock { $0.isRunning = false }
       state.wakeAll()
     }
@@ -67,11 +79,22 @@ package final class Settler: Sendable {
     }
   }
 
-  /// Ends the thread, waits for it, and settles what is left.
+  /// Counts a charge towards the number after which is settled.
+  package func noteCharge() {
+    state.withLock { $0.charges += 1 }
+    state.wakeAll()
+  }
+
+  /// Whether the thread is to end: what waits for the ledger on its behalf should give up.
+  package var isStopping: Bool { state.withLock { $0.isStopping } }
+
+  /// Ends the thread and waits for it.
+  ///
+  /// Nothing is settled here: the layer's own transitions no longer run when it stops. The journal keeps the charges and
+  /// the next start settles them.
   package func stop() {
     state.withLock { $0.isStopping = true }
     state.wakeAll()
     state.wait { !$0.isRunning }
-    attempt()
   }
 }

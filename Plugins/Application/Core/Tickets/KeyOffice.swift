@@ -1,9 +1,11 @@
 /// Opens and closes ticket keys: the steps between the journal and the ledger that a crash may part.
-package struct KeyOffice: Sendable {
+package final class KeyOffice: Sendable {
   private let meter: Meter
   private let settler: Settler
   private let ledger: any TicketLedger
   private let revokeWaitMilliseconds: UInt64
+  /// Keys that a thread is revoking now.
+  private let closing = Monitor<Set<KeyHash>>([])
 
   /// - Parameter revokeWaitMilliseconds: how long a revocation waits for requests that still run.
   package init(
@@ -39,6 +41,11 @@ package struct KeyOffice: Sendable {
     guard meter.book.keys[key]?.phase != .closed else {
       throw Refusal(.conflict, "key_closed", "Key \(key.id) was revoked before and its rest returned.")
     }
+    let isFirst = closing.withLock { $0.insert(key).inserted }
+    guard isFirst else {
+      throw Refusal(.conflict, "key_closing", "Key \(key.id) is being revoked already; wait for that.")
+    }
+    defer { closing.withLock { _ = $0.remove(key) } }
     try meter.revoke(key, waitMilliseconds: revokeWaitMilliseconds)
     try settler.flush()
     let rest = meter.book.keys[key]?.balance ?? .zero
@@ -49,5 +56,17 @@ package struct KeyOffice: Sendable {
     }
     meter.close(key)
     return rest
+  }
+
+  /// Finishes what a crash or a failure interrupted: closes keys that are revoked and have no request running.
+  package func closeRevoked(_ report: (KeyHash, any Error) -> Void) {
+    for (key, entry) in meter.book.keys where entry.phase == .revoked && entry.reserved == .zero {
+      guard !closing.withLock({ $0.contains(key) }) else { continue }
+      do {
+        try revoke(key)
+      } catch {
+        report(key, error)
+      }
+    }
   }
 }

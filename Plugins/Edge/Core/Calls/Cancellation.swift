@@ -7,7 +7,7 @@ package final class Cancellation: Sendable {
 
   package init() {}
 
-  /// True when nobody waits for the result any more. Any thread.
+  /// True when nobody waits for the result any more; any thread may ask.
   package var isCancelled: Bool { flag.load(ordering: .acquiring) }
 
   /// Raises the flag and runs what `onCancel` left.

@@ -9,7 +9,8 @@ package enum OpenAPI {
       }
     }
     paths += declared(catalog)
-    paths.append(("/health", JSONText.object([("get", own("health", "Say whether the node serves", "application/json"))])))
+    paths.append(
+      ("/health", JSONText.object([("get", own("health", "Say whether the node serves", "application/json"))])))
     paths.append(("/metrics", JSONText.object([("get", own("metrics", "Figures for Prometheus", "text/plain"))])))
     let tags = catalog.plugins.map {
       JSONText.object([("name", JSONText.string($0.id)), ("description", JSONText.string($0.summary))])

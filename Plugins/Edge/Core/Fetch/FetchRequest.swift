@@ -76,7 +76,9 @@ struct FetchAddress: Sendable, Equatable {
     guard text.utf8.count <= 8192, let url = URL(string: text, relativeTo: baseURL)?.absoluteURL,
       let scheme = url.scheme?.lowercased(), let host = url.host?.lowercased(), !host.isEmpty
     else { throw FetchRequest.wrong("url", "is not an absolute http or https address") }
-    guard scheme == "http" || scheme == "https" else { throw FetchRequest.wrong("url", "must begin with http or https") }
+    guard scheme == "http" || scheme == "https" else {
+      throw FetchRequest.wrong("url", "must begin with http or https")
+    }
     guard url.user == nil, url.password == nil else {
       throw FetchRequest.wrong("url", "must not carry a user or password: use an authorization header")
     }

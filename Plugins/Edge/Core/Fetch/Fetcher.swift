@@ -42,10 +42,10 @@ package final class Fetcher: Sendable {
     let body = try request.bodyBytes()
     let outcome = Mutex<Result<String, EdgeFailure>?>(nil)
     let done = DispatchSemaphore(value: 0)
-    let task = Task {
+    let task = Task(executorPreference: LoopExecutor(loops.any())) {
       let result: Result<String, EdgeFailure>
       do {
-        result = .success(try await run(request, address, headers, body))
+        result = .success(try await self.run(request, address, headers, body))
       } catch let failure as EdgeFailure {
         result = .failure(failure)
       } catch {
@@ -89,7 +89,8 @@ package final class Fetcher: Sendable {
       outgoing.headers = headers
       if let body { outgoing.body = .bytes(ByteBuffer(bytes: body)) }
       let response = try await client.execute(outgoing, timeout: .milliseconds(Int64(request.timeout)))
-      guard [301, 302, 303, 307, 308].contains(response.status.code), let target = response.headers.first(name: "location")
+      guard [301, 302, 303, 307, 308].contains(response.status.code),
+        let target = response.headers.first(name: "location")
       else { return try await answer(response, verb: verb, limit: min(request.maxBytes ?? limitBytes, limitBytes)) }
       let next = try checked(FetchAddress(target, base: address))
       if response.status.code <= 303, verb != "GET", verb != "HEAD" {
@@ -110,7 +111,8 @@ package final class Fetcher: Sendable {
     for try await part in response.body {
       guard bytes.count + part.readableBytes <= limit else {
         throw EdgeFailure(
-          .resourceExhausted, "answer_too_large", "The answer is larger than \(limit) bytes: raise `max_bytes`, or "
+          .resourceExhausted, "answer_too_large",
+          "The answer is larger than \(limit) bytes: raise `max_bytes`, or "
             + "`fetch_limit_bytes` in [plugin.edge.settings].")
       }
       bytes.append(contentsOf: part.readableBytesView)
@@ -141,7 +143,8 @@ package final class Fetcher: Sendable {
   private static func headers(_ request: FetchRequest) throws(EdgeFailure) -> HTTPHeaders {
     var headers = HTTPHeaders()
     for (name, value) in (request.headers ?? [:]).sorted(by: { $0.key < $1.key }) {
-      let isToken = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) }
+      let isToken =
+        !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"()<>@,;:\\\"/[]?={}".utf8.contains($0) }
       guard isToken, !refusedHeaders.contains(name.lowercased()) else {
         throw FetchRequest.wrong("headers", "must not set `\(name)`")
       }

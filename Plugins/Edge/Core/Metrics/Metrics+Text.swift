@@ -42,7 +42,9 @@ extension Metrics {
 
   private func each(_ catalog: Catalog, _ body: ([(String, String)], Catalog.Method) -> Void) {
     for layer in catalog.plugins {
-      for method in layer.methods where method.calls != nil { body([("layer", layer.id), ("method", method.name)], method) }
+      for method in layer.methods where method.calls != nil {
+        body([("layer", layer.id), ("method", method.name)], method)
+      }
     }
   }
 }

@@ -5,6 +5,10 @@ package enum IndexPage {
       "<tr><td>\(escape(layer.id))</td><td>\(escape(layer.version))</td><td>\(escape(layer.summary))</td>"
         + "<td>\(layer.methods.count)</td></tr>"
     }
+    let declared = catalog.plugins.flatMap { $0.routes ?? [] }.filter { $0.verb == "GET" && !$0.path.contains("{") }
+    let links = (["/openapi.json", "/health", "/metrics"] + declared.map(\.path)).map {
+      "<a href=\"\(escape($0))\">\(escape($0))</a>"
+    }
     return """
       <!doctype html>
       <html lang="en">
@@ -19,8 +23,7 @@ package enum IndexPage {
       <tbody>
       \(rows.joined(separator: "\n"))
       </tbody></table>
-      <p><a href="/openapi.json">OpenAPI</a> · <a href="/health">Health</a> · <a href="/metrics">Metrics</a> ·
-      <a href="/v1/models">Models</a></p>
+      <p>\(links.joined(separator: " · "))</p>
       </body></html>
 
       """

@@ -59,7 +59,8 @@ package final class EdgeServer: Sendable {
       let address = try Self.address(of: descriptor)
       let responder = makeResponder(listensOnLoopback: address.isLoopback)
       let logger = log.logger
-      let listener = try await bootstrap
+      let listener =
+        try await bootstrap
         .childChannelInitializer { self.serve($0, responder: responder, logger: logger) }
         .withBoundSocket(descriptor).get()
       state.withLock { $0.listener = listener }
@@ -69,8 +70,9 @@ package final class EdgeServer: Sendable {
     }
   }
 
-  /// Stops accepting, lets requests in flight end within the drain time-out, then closes what is left.
-  package func stop() async {
+  /// Stops accepting, lets requests in flight end within `drain` (by default the settings' time-out), then closes the rest.
+  package func stop(drain: Duration? = nil) async {
+    let drain = drain ?? .milliseconds(settings.drainTimeoutMilliseconds)
     let listener = state.withLock { state in
       state.isStopping = true
       return state.listener
@@ -80,7 +82,7 @@ package final class EdgeServer: Sendable {
     try? await Task.sleep(for: Self.idleGrace)
     try? await listener?.close()
     for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
-    let force = loops.any().scheduleTask(in: .milliseconds(Int64(settings.drainTimeoutMilliseconds))) {
+    let force = loops.any().scheduleTask(in: TimeAmount(drain)) {
       let left = self.open
       if !left.isEmpty { self.log.write(.warning, "Closing connections that did not end", ["count": "\(left.count)"]) }
       for served in left { served.channel.close(promise: nil) }
@@ -122,7 +124,7 @@ package final class EdgeServer: Sendable {
           maxHeaderFieldCount: 100)))
     return http.setup(channel: channel, logger: logger).map { stream in
       self.state.withLock { state in
-        let task = Task {
+        let task = Task(executorPreference: LoopExecutor(channel.eventLoop)) {
           await http.handle(value: stream, logger: logger)
           self.state.withLock { $0.connections[id] = nil }
         }

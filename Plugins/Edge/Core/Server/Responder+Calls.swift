@@ -21,17 +21,22 @@ extension Responder {
     guard method.isPublic || isOperator else { throw Self.needsOperator(name) }
     var arguments = try await readBody(&exchange)
     if arguments.isEmpty { arguments = Array("{}".utf8) }
-    try JSONCheck.object(arguments, depthLimit: settings.jsonDepth)
+    try await check(arguments)
     let call = makeCall(
       name, arguments: arguments, origin: isOperator ? .operator : .public, isStream: method.isStream, exchange)
     let bridge = try run(call, isStream: method.isStream, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
       try dispatcher.call(call, onMessage: write)
     }
-    guard method.isStream else {
-      return Reply(status: 200, type: "application/json", body: .whole(try await whole(bridge)))
+    let first: [[UInt8]]
+    do throws(EdgeFailure) {
+      guard method.isStream else {
+        return Reply(status: 200, type: "application/json", body: .whole(try await whole(bridge)))
+      }
+      first = try await firstMessages(bridge)
+    } catch {
+      throw Self.naming(error, method)
     }
     let wantsEvents = exchange.request.headers[.accept]?.lowercased().contains("text/event-stream") ?? false
-    let first = try await firstMessages(bridge)
     var reply = Reply(
       status: 200, type: wantsEvents ? "text/event-stream; charset=utf-8" : "application/x-ndjson",
       body: .stream(first, bridge, wantsEvents ? .events : .lines))
@@ -58,6 +63,17 @@ extension Responder {
     var reply = Reply(status: head.status, type: "application/json", body: .stream(messages, bridge, .raw))
     for (name, value) in head.headers { reply.headers[name] = value }
     return reply
+  }
+
+  /// Checks arguments; large ones aside, because this runs on an event loop.
+  private func check(_ arguments: [UInt8]) async throws(EdgeFailure) {
+    let depthLimit = settings.jsonDepth
+    guard arguments.count > 64 * 1024 else { return try JSONCheck.object(arguments, depthLimit: depthLimit) }
+    do {
+      try await pool.runAside { try JSONCheck.object(arguments, depthLimit: depthLimit) }
+    } catch {
+      throw error as? EdgeFailure ?? EdgeFailure(.unavailable, "stopping", "The edge is stopping: ask again.")
+    }
   }
 
   private func makeCall(
@@ -149,6 +165,16 @@ extension Responder {
     fields["x-request-id"] = RequestID.accepted(fields["x-request-id"]) ?? exchange.id.text
     fields["x-symbolon-peer"] = exchange.channel.remoteAddress?.ipAddress
     return JSONText.object(fields.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) })
+  }
+
+  /// A failure whose sentence begins with an argument's name, with that name as `param`.
+  private static func naming(_ failure: EdgeFailure, _ method: Catalog.Method) -> EdgeFailure {
+    guard failure.httpStatus == 400, failure.parameter == nil, failure.message.hasPrefix("`") else { return failure }
+    let name = failure.message.dropFirst().prefix { $0 != "`" }
+    guard method.parameters.contains(where: { $0.name == name }) else { return failure }
+    var failure = failure
+    failure.parameter = String(name)
+    return failure
   }
 
   private static func needsTransaction(_ name: String) -> EdgeFailure {

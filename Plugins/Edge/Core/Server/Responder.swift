@@ -134,12 +134,14 @@ struct Responder: Sendable {
   }
 
   private func record(_ exchange: Exchange, _ reply: Reply, took: Duration, sent: Int) {
-    let key = Metrics.RouteKey(verb: Self.verbs.contains(exchange.verb) ? exchange.verb : "OTHER", pattern: exchange.pattern)
+    let key = Metrics.RouteKey(
+      verb: Self.verbs.contains(exchange.verb) ? exchange.verb : "OTHER", pattern: exchange.pattern)
     metrics.requestEnded(key, status: reply.status, took: took, received: exchange.received, sent: sent)
     if exchange.connection.isGone { metrics.clientLeft() }
-    let level: EdgeLog.Level = reply.status >= 500 && reply.status != 503 ? .warning : .debug
+    let isFault = reply.status >= 500 && reply.status != 503
+    guard isFault || settings.accessLog else { return }
     log.write(
-      level, "Answered",
+      isFault ? .warning : .debug, "Answered",
       [
         "verb": key.verb, "route": exchange.pattern, "status": String(reply.status),
         "request": reply.headers[.requestID] ?? "", "trace": exchange.id.text,

@@ -21,6 +21,7 @@ package final class LedgerNode: Sendable {
   let options: Options
   private let clock: @Sendable () -> UInt64
   private let observe: @Sendable (ExecutedBlock) -> Void
+  private let report: @Sendable (LedgerError) -> Void
   private let inbox: Inbox
   private let running = Mutex<Workspace?>(nil)
   private let ended = DispatchSemaphore(value: 0)
@@ -31,9 +32,11 @@ package final class LedgerNode: Sendable {
   /// - Parameters:
   ///   - clock: Unix time in milliseconds.
   ///   - observe: called after each commit, in order, on a thread of its own.
+  ///   - report: called with what kept a block from being stored.
   package init(
     store: Store, machine: StateMachine, signer: any Signer, options: Options = Options(),
-    clock: @escaping @Sendable () -> UInt64, observe: @escaping @Sendable (ExecutedBlock) -> Void = { _ in }
+    clock: @escaping @Sendable () -> UInt64, observe: @escaping @Sendable (ExecutedBlock) -> Void = { _ in },
+    report: @escaping @Sendable (LedgerError) -> Void = { _ in }
   ) throws(LedgerError) {
     self.store = store
     self.machine = machine
@@ -41,6 +44,7 @@ package final class LedgerNode: Sendable {
     self.options = options
     self.clock = clock
     self.observe = observe
+    self.report = report
     inbox = Inbox(wakeUntil: try store.wakeUntil(), capacity: options.queueCapacity)
   }
 
@@ -198,6 +202,7 @@ extension LedgerNode {
         try commit(try execution.finish())
       } catch {
         failure = error
+        report(error)
       }
     }
     for (pending, answer) in answers {

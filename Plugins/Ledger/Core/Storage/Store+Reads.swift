@@ -32,6 +32,15 @@ extension Store {
     return account
   }
 
+  /// The next sequence of an account's lane.
+  package func nextSequence(of id: AccountID, _ lane: Lane) throws(LedgerError) -> Sequence {
+    if lane == .main { return try account(id)?.next ?? Sequence(0) }
+    guard let bytes = try value(.ledger, key: LedgerKey.lane(lane, of: id)) else { return Sequence(0) }
+    var reader = CanonicalReader(bytes)
+    guard let value = reader.integer(UInt64.self) else { throw .corrupt("a lane of account \(id) cannot be read") }
+    return Sequence(value)
+  }
+
   /// A value after the last committed block.
   package func value(_ namespace: Namespace, key: [UInt8]) throws(LedgerError) -> [UInt8]? {
     try read { try StateQuery.value($0, namespace, key) }

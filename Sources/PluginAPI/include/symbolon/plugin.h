@@ -14,7 +14,8 @@
 #include "method.h"
 
 enum {
-  SYMBOLON_PLUGIN_EXCLUSIVE = 1u << 0 /* holds something that two generations cannot hold at once */
+  SYMBOLON_PLUGIN_EXCLUSIVE = 1u << 0, /* holds something that two generations cannot hold at once */
+  SYMBOLON_PLUGIN_FRONT = 1u << 1      /* lets the outside in: started after all others, stopped before them */
 };
 
 typedef struct symbolon_plugin {
