@@ -1,121 +1,9 @@
 /* One step: embedding, layers, head. Threads claim the pieces of a stage; the next begins when all are complete.
  *
  * T = columns, E = width, H = heads, G = kv heads, D = head size, F = feed-forward width, V = vocabulary. */
-#include "include/forward.h"
-
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "arithmetic_rules.h"
-#include "include/operations.h"
-
-/* Rows that one claim of a matrix stage covers: one A32 block of the next stage's input. */
-enum { ROWS = 32, HEAD_ROWS = 128 };
-
-/* Activations of T columns: f32 [T][K] and A32 [T][K]. */
-typedef struct activations {
-  int32_t k;
-  float *x;
-  int8_t *q;
-  float *e;
-  int32_t *a;
-} activations;
-
-struct symbolon_workspace {
-  const symbolon_model *model;
-  const symbolon_operations *ops;
-  const symbolon_column *columns;
-  int32_t threads, most_columns, most_logit_rows, stages, count, logit_count;
-  int32_t *logit_column;  /* [logit rows] column of each row of logits */
-  int32_t *item;          /* [T+1] first column of each attention item */
-  int32_t items;
-  float *residual;        /* [T][E] */
-  float *query;           /* [T][H*D] after rotation */
-  activations normed;     /* [T][E] */
-  activations attended;   /* [T][H*D] */
-  activations fed;        /* [T][F] */
-  float *logits;          /* [logit rows][V] */
-  float *scores;          /* [thread][6][context] */
-  float *up;              /* [thread][T][32] */
-  symbolon_stage *stage;  /* [stages] */
-  atomic_uint fault;      /* smallest fault code, ~0 for none */
-};
-
-static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-
-static void *buffer(size_t count, size_t size) { return aligned_alloc(64, rounded(count * size + 64)); }
-
-static int32_t activations_create(activations *v, int32_t columns, int32_t k) {
-  const size_t n = (size_t)columns * (size_t)k;
-  v->k = k;
-  v->x = buffer(n, 4);
-  v->q = buffer(n, 1);
-  v->e = buffer(n / 32, 4);
-  v->a = buffer(n / 32, 4);
-  return v->x && v->q && v->e && v->a;
-}
-
-static void activations_free(activations *v) {
-  free(v->x);
-  free(v->q);
-  free(v->e);
-  free(v->a);
-}
-
-static int32_t padded_context(const symbolon_model *m) { return (m->context + 15) & ~15; }
-
-symbolon_workspace *symbolon_workspace_create(
-  const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path) {
-  symbolon_workspace *w = calloc(1, sizeof *w);
-  if (!w) return NULL;
-  const size_t t = (size_t)columns, n = (size_t)threads;
-  w->model = model;
-  w->ops = symbolon_operations_for(path);
-  w->threads = threads;
-  w->most_columns = columns;
-  w->most_logit_rows = logit_rows;
-  w->stages = model->layers * 7 + 3;
-  w->logit_column = buffer((size_t)logit_rows, 4);
-  w->item = buffer(t + 1, 4);
-  w->residual = buffer(t * (size_t)model->width, 4);
-  w->query = buffer(t * (size_t)(model->heads * model->head_size), 4);
-  w->logits = buffer((size_t)logit_rows * (size_t)model->vocabulary, 4);
-  w->scores = buffer(n * SYMBOLON_QUERIES * (size_t)padded_context(model), 4);
-  w->up = buffer(n * t * ROWS, 4);
-  w->stage = buffer((size_t)w->stages, sizeof(symbolon_stage));
-  const int32_t parts = activations_create(&w->normed, columns, model->width)
-                        & activations_create(&w->attended, columns, model->heads * model->head_size)
-                        & activations_create(&w->fed, columns, model->feed_width);
-  if (!parts || !w->logit_column || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
-      || !w->stage) {
-    symbolon_workspace_destroy(w);
-    return NULL;
-  }
-  return w;
-}
-
-void symbolon_workspace_destroy(symbolon_workspace *w) {
-  if (!w) return;
-  activations_free(&w->normed);
-  activations_free(&w->attended);
-  activations_free(&w->fed);
-  free(w->logit_column);
-  free(w->item);
-  free(w->residual);
-  free(w->query);
-  free(w->logits);
-  free(w->scores);
-  free(w->up);
-  free(w->stage);
-  free(w);
-}
-
-uint64_t symbolon_cache_bytes(const symbolon_model *m, int32_t capacity) {
-  return (uint64_t)m->layers * (uint64_t)m->kv_heads * (uint64_t)capacity * (uint64_t)m->head_size * 2;
-}
-
-const float *symbolon_logits(const symbolon_workspace *w) { return w->logits; }
+#include "workspace.h"
 
 /* Keeps the smallest code, so that the fault reported does not depend on which thread was first. */
 static void report(symbolon_workspace *w, int32_t operation, int32_t layer, int32_t column) {
@@ -263,7 +151,7 @@ static void attend(
   const symbolon_model *m = w->model;
   const symbolon_cache *cache = w->columns[column[0]].cache;
   const int32_t d = m->head_size, width = m->heads * d;
-  const size_t stride = (size_t)padded_context(m);
+  const size_t stride = (size_t)symbolon_padded_context(m);
   const size_t base = ((size_t)l * (size_t)m->kv_heads + (size_t)group) * (size_t)cache->capacity * (size_t)d;
   const float *q[SYMBOLON_QUERIES], *p[SYMBOLON_QUERIES];
   float *s[SYMBOLON_QUERIES], *out[SYMBOLON_QUERIES], scale[SYMBOLON_QUERIES];
