@@ -63,7 +63,8 @@ func read(_ session: Session, _ tokens: [Int32], _ cache: SequenceCache, from st
     let end = min(position + Session.mostColumns, start + tokens.count)
     let logits = try session.step(
       (position..<end).map {
-        Session.Column(token: tokens[$0 - start], position: $0, cache: cache, wantsLogits: $0 == start + tokens.count - 1)
+        Session.Column(
+          token: tokens[$0 - start], position: $0, cache: cache, wantsLogits: $0 == start + tokens.count - 1)
       })
     if !logits.isEmpty { next = greatest(logits) }
     position = end

@@ -8,7 +8,8 @@ enum LedgerBench {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
     case nil: try TransferBench.run(transfers: 20_000, rounds: 3)
-    case "--transfers": try TransferBench.run(transfers: arguments.dropFirst().first.flatMap(Int.init) ?? 20_000, rounds: 5)
+    case "--transfers":
+      try TransferBench.run(transfers: arguments.dropFirst().first.flatMap(Int.init) ?? 20_000, rounds: 5)
     case "--crash-child" where arguments.count == 2: try CrashChild.run(folder: arguments[1])
     default:
       FileHandle.standardError.write(

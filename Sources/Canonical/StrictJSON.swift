@@ -23,7 +23,8 @@ public indirect enum StrictJSON: Hashable, Sendable {
     let parsed = text.withUTF8 { bytes in
       Result { () throws(StrictJSONError) in
         guard bytes.count <= limit else {
-          throw StrictJSONError(offset: limit, sentence: "The text has \(bytes.count) bytes; at most \(limit) are allowed")
+          throw StrictJSONError(
+            offset: limit, sentence: "The text has \(bytes.count) bytes; at most \(limit) are allowed")
         }
         var parser = StrictJSONParser(bytes: bytes, depth: depth)
         return try parser.document()

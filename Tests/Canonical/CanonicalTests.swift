@@ -26,7 +26,8 @@ private struct Everything: Equatable {
 
   init(random: inout some RandomNumberGenerator) {
     func text(_ random: inout some RandomNumberGenerator) -> String {
-      String((0..<Int.random(in: 0...9, using: &random)).compactMap { _ in "aZ0é漢🙂\u{0}\n".randomElement(using: &random) })
+      String(
+        (0..<Int.random(in: 0...9, using: &random)).compactMap { _ in "aZ0é漢🙂\u{0}\n".randomElement(using: &random) })
     }
     u8 = random.next()
     u16 = random.next()
@@ -145,7 +146,9 @@ private struct Seeded: RandomNumberGenerator {
   var reader = CanonicalReader([0xFF, 0xFF, 0xFF, 0xFF, 1])
   #expect(throws: CanonicalError.truncated(offset: 0, wanted: 0xFFFF_FFFF, remaining: 1)) { try reader.bytes() }
   var lists = CanonicalReader([0xFF, 0xFF, 0xFF, 0xFF, 1])
-  #expect(throws: CanonicalError.truncated(offset: 0, wanted: 0xFFFF_FFFF, remaining: 1)) { try lists.list { try $0.u8() } }
+  #expect(throws: CanonicalError.truncated(offset: 0, wanted: 0xFFFF_FFFF, remaining: 1)) {
+    try lists.list { try $0.u8() }
+  }
 }
 
 @Test func aSliceLongerThanItsLimitIsRefused() {

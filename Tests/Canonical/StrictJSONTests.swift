@@ -16,7 +16,8 @@ private func parse(_ text: String) throws(StrictJSONError) -> StrictJSON { try S
 }
 
 @Test(arguments: [
-  "", " ", "{", "[1,]", "[1 2]", #"{"a":1,}"#, #"{"a" 1}"#, "{a:1}", "tru", "nulll", "01", "-", "-0", "1.0", "1e3", "+1",
+  "", " ", "{", "[1,]", "[1 2]", #"{"a":1,}"#, #"{"a" 1}"#, "{a:1}", "tru", "nulll", "01", "-", "-0", "1.0", "1e3",
+  "+1",
   "18446744073709551616", "-9223372036854775809", "99999999999999999999999999999999999999999999", "\"", "\"\u{1}\"",
   #""\x""#, #""\u12""#, #""\ud800""#, #""\ud800\u0041""#, #""\udc00""#, "1 1", "[]]", "NaN", "'a'", "\u{FEFF}1",
   #"{"a":1,"a":2}"#, #"{"é":1,"e\#u{301}":2}"#,
@@ -27,7 +28,9 @@ func whatIsNotStrictJSONIsRefused(_ text: String) {
 
 @Test func depthAndSizeAreBounded() {
   #expect(throws: StrictJSONError.self) { try parse(String(repeating: "[", count: 4000)) }
-  #expect(throws: StrictJSONError.self) { try parse(String(repeating: "[", count: 17) + String(repeating: "]", count: 17)) }
+  #expect(throws: StrictJSONError.self) {
+    try parse(String(repeating: "[", count: 17) + String(repeating: "]", count: 17))
+  }
   #expect(throws: Never.self) { try parse(String(repeating: "[", count: 16) + String(repeating: "]", count: 16)) }
   #expect(throws: StrictJSONError.self) { try parse("\"" + String(repeating: "x", count: 5000) + "\"") }
 }

@@ -62,7 +62,8 @@ private final class Folder {
   try folder.write("secret", "hello\n")
   #expect(rmdir("\(folder.path)/set/a") == 0 && symlink(folder.path, "\(folder.path)/set/a") == 0)
   let files = #"[{"path":"a/secret","size":6,"sha256":"\#(helloHash)"}]"#
-  #expect(try folder.check(manifest(files: files)).findings.first?.finding == .refused("a link leads out of the folder"))
+  #expect(
+    try folder.check(manifest(files: files)).findings.first?.finding == .refused("a link leads out of the folder"))
 }
 
 @Test func aLinkInsideTheFolderIsFollowed() throws {

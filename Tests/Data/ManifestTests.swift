@@ -3,14 +3,17 @@ import Testing
 
 @Test func theIdOfAManifestDoesNotChange() throws {
   // The canonical form hashed with Python's hashlib and struct.
-  #expect(try Manifest(json: manifest()).id.description == "184ba6335498c39f9b9cf51c9b9330579040fe7f21446f0c2dbcad87b2ed0642")
+  #expect(
+    try Manifest(json: manifest()).id.description == "184ba6335498c39f9b9cf51c9b9330579040fe7f21446f0c2dbcad87b2ed0642")
 }
 
 @Test func orderAndSpacingDoNotChangeTheId() throws {
   let two = #"{"path":"b","size":0,"sha256":"\#(helloHash)"}"#
   let one = #"{"size" : 6, "path":"a","sha256":"\#(helloHash.uppercased())"}"#
   let other = #"{"path":"a","size":6,"sha256":"\#(helloHash)"}"#
-  #expect(try Manifest(json: manifest(files: "[\(two),\(one)]")).id == Manifest(json: manifest(files: "[\(other),\(two)]")).id)
+  #expect(
+    try Manifest(json: manifest(files: "[\(two),\(one)]")).id == Manifest(json: manifest(files: "[\(other),\(two)]")).id
+  )
 }
 
 @Test func anyValueChangesTheId() throws {
@@ -24,7 +27,8 @@ import Testing
 }
 
 @Test(arguments: [
-  "MIT", "CC0-1.0", "Apache-2.0 OR MIT", "GPL-2.0-only WITH Classpath-exception-2.0", "(MIT OR Apache-2.0) AND CC-BY-4.0",
+  "MIT", "CC0-1.0", "Apache-2.0 OR MIT", "GPL-2.0-only WITH Classpath-exception-2.0",
+  "(MIT OR Apache-2.0) AND CC-BY-4.0",
   "LicenseRef-custom", "GPL-2.0+",
 ])
 func anSPDXLicenceIsAccepted(_ licence: String) {
@@ -32,7 +36,8 @@ func anSPDXLicenceIsAccepted(_ licence: String) {
 }
 
 @Test(arguments: [
-  "", "unknown", "NOASSERTION", "none", "do what you want", "MIT OR", "OR MIT", "MIT MIT", "MIT  OR Apache-2.0", "MIT/X11",
+  "", "unknown", "NOASSERTION", "none", "do what you want", "MIT OR", "OR MIT", "MIT MIT", "MIT  OR Apache-2.0",
+  "MIT/X11",
   "1.0", "lizenz§", "()",
 ])
 func aLicenceThatNobodyKnowsIsRefused(_ licence: String) {

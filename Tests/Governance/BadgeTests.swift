@@ -3,7 +3,9 @@ import Testing
 
 @Test func onlyTheAuthorityGivesBadges() throws {
   let ledger = MemoryLedger()
-  #expect(code { try ledger.transact(account(5)) { try Badges(ledger).grant(.expert, to: account(5)) } } == "not_the_authority")
+  #expect(
+    code { try ledger.transact(account(5)) { try Badges(ledger).grant(.expert, to: account(5)) } }
+      == "not_the_authority")
   #expect(try Badges(ledger).badge(.expert, of: account(5)) == nil)
   try ledger.transact(ledger.root) { try Badges(ledger).grant(.expert, to: account(5)) }
   let badge = try Badges(ledger).badge(.expert, of: account(5))
@@ -29,7 +31,8 @@ import Testing
   #expect(code { try ledger.transact(ledger.root) { try badges.grant(.expert, to: account(1)) } } == "badge_held")
   try ledger.transact(ledger.root) { try badges.revoke(.expert, from: account(1)) }
   #expect(try badges.heads(.expert) == 0)
-  #expect(code { try ledger.transact(ledger.root) { try badges.revoke(.expert, from: account(1)) } } == "badge_not_held")
+  #expect(
+    code { try ledger.transact(ledger.root) { try badges.revoke(.expert, from: account(1)) } } == "badge_not_held")
 }
 
 @Test func anElectorateCountsEachAccountOnce() throws {

@@ -152,13 +152,16 @@ import Testing
     for row in 0..<8 {
       var weights = [Float](repeating: 0, count: k)
       let rowBytes = symbolon_row_bytes(type, Int32(k))
-      bytes.withUnsafeBufferPointer { symbolon_dequantise_row(type, Int32(k), $0.baseAddress.map { $0 + row * rowBytes }, &weights) }
+      bytes.withUnsafeBufferPointer {
+        symbolon_dequantise_row(type, Int32(k), $0.baseAddress.map { $0 + row * rowBytes }, &weights)
+      }
       for column in 0..<count {
         var exact = 0.0
         var magnitude = 0.0
         for index in 0..<k {
           let value =
-            type < 2 ? Double(x[column * k + index])
+            type < 2
+            ? Double(x[column * k + index])
             : Double(codes[column * k + index]) * Double(scales[(column * k + index) / 32])
           exact += Double(weights[index]) * value
           magnitude += abs(Double(weights[index]) * value)

@@ -17,7 +17,9 @@ enum Fixture {
 enum RealModel {
   struct Missing: Error, CustomStringConvertible {
     let path: String
-    var description: String { "The test model is not at \(path): run `make test`, which fetches it, or set SYMBOLON_MODEL." }
+    var description: String {
+      "The test model is not at \(path): run `make test`, which fetches it, or set SYMBOLON_MODEL."
+    }
   }
 
   static func path() throws -> String {

@@ -105,9 +105,10 @@ import Testing
     let session = try Session(model, pool: pool, logitRows: 4)
     let caches = try (0..<3).map { _ in try SequenceCache(model, positions: 16) }
     let failure = #expect(throws: StepFailure.self) {
-      try session.step([4, 5, 6].enumerated().map {
-        Session.Column(token: $1, position: 0, cache: caches[$0], wantsLogits: true)
-      })
+      try session.step(
+        [4, 5, 6].enumerated().map {
+          Session.Column(token: $1, position: 0, cache: caches[$0], wantsLogits: true)
+        })
     }
     #expect(failure?.column == 1)
     #expect(failure?.layer == 0)

@@ -69,7 +69,8 @@ import Testing
       var bytes = whole
       for _ in 0..<Int.random(in: 1...6, using: &dice) {
         let place = Int.random(in: 0..<min(bytes.count, 9000), using: &dice)
-        bytes[place] = [0, 1, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &dice)].randomElement(using: &dice) ?? 0
+        bytes[place] =
+          [0, 1, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &dice)].randomElement(using: &dice) ?? 0
       }
       _ = try code(bytes)
     }

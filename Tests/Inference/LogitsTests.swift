@@ -22,7 +22,8 @@ import Testing
 
     mutating func short() -> Int {
       defer { offset += 2 }
-      return Int(data.withUnsafeBytes { UInt16(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) })
+      return Int(
+        data.withUnsafeBytes { UInt16(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) })
     }
   }
 

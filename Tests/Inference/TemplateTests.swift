@@ -41,7 +41,8 @@ import Testing
   }
 
   @Test func workIsBounded() throws {
-    let loop = "{% for a in messages %}{% for b in messages %}{% for c in messages %}x{% endfor %}{% endfor %}{% endfor %}"
+    let loop =
+      "{% for a in messages %}{% for b in messages %}{% for c in messages %}x{% endfor %}{% endfor %}{% endfor %}"
     let template = try ChatTemplate(loop, begin: "", end: "")
     let messages = (0..<200).map { ChatMessage(role: "user", content: "\($0)") }
     #expect(throws: TemplateError.self) { try template.render(messages) }

@@ -13,7 +13,8 @@ let inference = Plugin(
       (layer: InferenceLayer, _: Call, request: JSON) in try layer.count(request)
     },
     Method(
-      streaming: "generate", "Answer a request: {model, messages or prompt, max_tokens, temperature, top_k, top_p, seed, stop}",
+      streaming: "generate",
+      "Answer a request: {model, messages or prompt, max_tokens, temperature, top_k, top_p, seed, stop}",
       [], json("request"), stream: json("events")
     ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.generate(call, out, request) },
   ],

@@ -21,7 +21,8 @@ private struct Settings: Decodable {
       }
       let table = try decoder.container(keyedBy: Key.self)
       self = .table(
-        path: try table.decode(String.self, forKey: .path), sha256: try table.decodeIfPresent(String.self, forKey: .sha256),
+        path: try table.decode(String.self, forKey: .path),
+        sha256: try table.decodeIfPresent(String.self, forKey: .sha256),
         id: try table.decodeIfPresent(String.self, forKey: .id))
     }
 
@@ -78,7 +79,10 @@ final class InferenceLayer: Sendable {
     engine.withLock { $0 = loaded }
     host.log.info(
       "models loaded",
-      ["models": loaded.models.map(\.id).joined(separator: ", "), "milliseconds": "\(milliseconds)", "path": loaded.path])
+      [
+        "models": loaded.models.map(\.id).joined(separator: ", "), "milliseconds": "\(milliseconds)",
+        "path": loaded.path,
+      ])
   }
 
   /// Ends what still runs.
@@ -120,7 +124,8 @@ final class InferenceLayer: Sendable {
     guard range.contains(value) else {
       throw Failure(
         .invalidArgument, "invalid_settings",
-        "[plugin.inference.settings] \(name) = \(value): give a number from \(range.lowerBound) to \(range.upperBound).")
+        "[plugin.inference.settings] \(name) = \(value): give a number from \(range.lowerBound) to \(range.upperBound)."
+      )
     }
     return value
   }

@@ -89,7 +89,8 @@ private let layerMethods: [Method<LedgerLayer>] = [
   Method("emit", "Tell everyone something once the block is committed", [], text("topic"), json("payload")) {
     (layer: LedgerLayer, call: Call, topic: String, payload: JSON) in try layer.emit(call, topic, payload)
   },
-  Method("height", "Show the height of the running transaction, or of the newest block", .reads, returns: u64("height")) {
+  Method("height", "Show the height of the running transaction, or of the newest block", .reads, returns: u64("height"))
+  {
     (layer: LedgerLayer, call: Call) in try layer.height(call)
   },
   Method("wake", "Make blocks on the block interval until a height", [], u64("height")) {

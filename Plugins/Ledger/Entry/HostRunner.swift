@@ -45,7 +45,8 @@ struct HostRunner: TransitionRunner {
       .unable(
         LedgerError(
           .unavailable, "layer_unavailable",
-          "\(method) could not run on this node, so the transaction was not taken: \(failure.message) (\(failure.code))"))
+          "\(method) could not run on this node, so the transaction was not taken: \(failure.message) (\(failure.code))"
+        ))
     }
   }
 }

@@ -239,7 +239,8 @@ extension LedgerLayer {
 private func accountID(_ bytes: [UInt8], _ name: String) throws -> AccountID {
   guard let id = AccountID(bytes) else {
     throw Failure(
-      .invalidArgument, "invalid_account", "`\(name)` is an account of 32 bytes (64 hexadecimal digits), not \(bytes.count).")
+      .invalidArgument, "invalid_account",
+      "`\(name)` is an account of 32 bytes (64 hexadecimal digits), not \(bytes.count).")
   }
   return id
 }

@@ -19,13 +19,15 @@ package struct FolderCheck {
   ) throws(DataError) {
     guard let resolved = realpath(folder, nil) else {
       throw DataError(
-        .notFound, "unknown_folder", "The folder `\(folder)` cannot be found: \(Self.reason(errno)). Give its full path.")
+        .notFound, "unknown_folder",
+        "The folder `\(folder)` cannot be found: \(Self.reason(errno)). Give its full path.")
     }
     defer { free(resolved) }
     root = String(cString: resolved)
     var status = stat()
     guard stat(root, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw DataError(.invalidArgument, "not_a_folder", "`\(folder)` is not a folder: give the one that holds the files.")
+      throw DataError(
+        .invalidArgument, "not_a_folder", "`\(folder)` is not a folder: give the one that holds the files.")
     }
     self.isCancelled = isCancelled
     self.progress = progress

@@ -107,6 +107,8 @@ extension Curation {
     _ kind: Key.Part, _ id: DatasetID, _ nomination: Nomination
   ) throws -> [(account: [UInt8], value: [UInt8])] {
     let prefix = Key.part(kind, of: id, round: nomination.round)
-    return try state.range(prefix: prefix, after: [], limit: 1000).map { (Array($0.key.dropFirst(prefix.count)), $0.value) }
+    return try state.range(prefix: prefix, after: [], limit: 1000).map {
+      (Array($0.key.dropFirst(prefix.count)), $0.value)
+    }
   }
 }

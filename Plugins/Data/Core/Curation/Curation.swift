@@ -9,7 +9,9 @@ package struct Curation<State: LedgerState> {
   /// Whoever holds one of these reviews and votes.
   package static var badges: [String] { ["data-expert", "expert"] }
 
-  /// Puts a dataset forward; any account may. One whose vote lapsed may be put forward again.
+  /// Puts a dataset forward; any account may.
+  ///
+  /// One whose vote lapsed may be put forward again.
   package func nominate(manifest json: String) throws -> DatasetID {
     let nominator = try state.requireSender()
     let manifest = try Manifest(json: json)

@@ -42,7 +42,9 @@ package struct Tally: Equatable, Sendable {
     max(1, (UInt64(eligible) * UInt64(rules.quorumMilli) + 999) / 1000)
   }
 
-  /// Accepted or refused by these votes, final as they are; nil below the quorum. A tie refuses.
+  /// Accepted or refused by these votes, final as they are; nil below the quorum.
+  ///
+  /// A tie refuses.
   package func decision(_ rules: Rules, eligible: UInt32) -> Bool? {
     cast >= Self.quorum(rules, eligible: eligible) ? accept > refuse : nil
   }

@@ -24,7 +24,9 @@ package struct Parameters<State: LedgerState> {
     return ParametersView(record?.defaults ?? .initial, since: record?.height ?? Height(0))
   }
 
-  /// Sets how later proposals are decided; only an executed proposal may. Published ones keep their rules.
+  /// Sets how later proposals are decided; only an executed proposal may.
+  ///
+  /// Published ones keep their rules.
   package func set(_ rules: Rules) throws {
     try state.requireExecutedProposal("set_rules")
     try state.put(rules, at: Key.rules)

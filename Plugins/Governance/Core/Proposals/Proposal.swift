@@ -11,7 +11,8 @@ package struct ProposalID: Hashable, Sendable, CustomStringConvertible {
     guard let digest = Digest(bytes: bytes) else {
       throw GovernanceError(
         .invalidArgument, "invalid_proposal",
-        "`proposal` is an id of 32 bytes, written as 64 hexadecimal digits: list them with `symbolon governance proposals`.")
+        "`proposal` is an id of 32 bytes, written as 64 hexadecimal digits: list them with `symbolon governance proposals`."
+      )
     }
     self.digest = digest
   }
@@ -32,7 +33,8 @@ package struct Motion: Equatable, Sendable {
   package init(
     proposer: AccountID, title: String, actions: [Action], rules: Rules, published: Height
   ) throws(GovernanceError) {
-    guard (1...200).contains(title.utf8.count), title.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+    guard (1...200).contains(title.utf8.count),
+      title.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
     else {
       throw GovernanceError(
         .invalidArgument, "invalid_title", "`title` is one line of 1 to 200 bytes that says what would change.")

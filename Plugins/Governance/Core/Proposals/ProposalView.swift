@@ -71,7 +71,8 @@ package struct ProposalView: Equatable, Sendable {
       "quorum": .integer(Int128(Tally.quorum(motion.rules, eligible: proposal.eligible))),
       "rules": motion.rules.json,
       "tally": .object([
-        "yes": .integer(Int128(tally.yes)), "no": .integer(Int128(tally.no)), "abstain": .integer(Int128(tally.abstain)),
+        "yes": .integer(Int128(tally.yes)), "no": .integer(Int128(tally.no)),
+        "abstain": .integer(Int128(tally.abstain)),
       ]),
       "actions": .array(motion.actions.map(Self.json)),
     ]

@@ -26,7 +26,9 @@ package struct GenerationRequest: Sendable {
     self.stops = stops
   }
 
-  /// The members of the JSON form. A member that cannot be read is named in the error.
+  /// The members of the JSON form.
+  ///
+  /// A member that cannot be read is named in the error.
   private struct Wire: Decodable {
     struct Message: Decodable {
       let role: String

@@ -51,7 +51,9 @@ package final class InferenceEngine: Sendable {
 
   private let entries: [Entry]
 
-  /// Loads the models and starts their threads. The first is the one that requests without a model get.
+  /// Loads the models and starts their threads.
+  ///
+  /// The first is the one that requests without a model get.
   package init(_ sources: [Source], options: Options = Options()) throws(InferenceError) {
     var entries: [Entry] = []
     let limits = Scheduler.Limits(mostActive: max(1, options.maxActive), mostWaiting: max(1, options.maxQueue))
@@ -84,7 +86,9 @@ package final class InferenceEngine: Sendable {
     self.entries = entries
   }
 
-  /// Ends all answers and the threads. Nothing may be asked afterwards.
+  /// Ends all answers and the threads.
+  ///
+  /// Nothing may be asked afterwards.
   package func close() { for entry in entries { entry.scheduler.stop() } }
 
   package var models: [Description] { entries.map(\.description) }

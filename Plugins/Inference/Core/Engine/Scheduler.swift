@@ -132,7 +132,8 @@ final class Scheduler: @unchecked Sendable {
       columns.append(contentsOf: active[index].columns(limit: 1))
       parts.append((index, 1))
     }
-    let prefillLimit = columns.isEmpty ? session.columns : min(columns.count + Self.prefillBesideDecode, session.columns)
+    let prefillLimit =
+      columns.isEmpty ? session.columns : min(columns.count + Self.prefillBesideDecode, session.columns)
     for index in active.indices where !active[index].isDecoding && columns.count < prefillLimit {
       let part = active[index].columns(limit: prefillLimit - columns.count)
       columns.append(contentsOf: part)

@@ -23,7 +23,8 @@ package struct Hyperparameters: Equatable, Sendable {
       guard let value = gguf.keys["llama.\(key)"]?.count ?? otherwise, range.contains(value) else {
         let found = gguf.keys["llama.\(key)"]?.count.map(String.init) ?? "nothing"
         throw .model(
-          path, "gives \(found) for llama.\(key); \(range.lowerBound) to \(range.upperBound) is expected. Fetch it again.",
+          path,
+          "gives \(found) for llama.\(key); \(range.lowerBound) to \(range.upperBound) is expected. Fetch it again.",
           code: "bad_hyperparameters")
       }
       return value
@@ -42,7 +43,8 @@ package struct Hyperparameters: Equatable, Sendable {
     ropeFactor = scaling == "linear" ? gguf.keys["llama.rope.scaling.factor"]?.double ?? 1 : 1
     guard width % 32 == 0, feedWidth % 32 == 0, headSize % 32 == 0, heads % kvHeads == 0, rope == headSize else {
       throw .model(
-        path, "has sizes this engine does not run (width \(width), feed-forward \(feedWidth), heads \(heads)/\(kvHeads) of "
+        path,
+        "has sizes this engine does not run (width \(width), feed-forward \(feedWidth), heads \(heads)/\(kvHeads) of "
           + "\(headSize), rotated \(rope)): widths must be multiples of 32. Choose another model.",
         code: "bad_hyperparameters")
     }
@@ -50,7 +52,8 @@ package struct Hyperparameters: Equatable, Sendable {
       scaling == "none" || scaling == "linear"
     else {
       throw .model(
-        path, "has a rotation or norm this engine does not run (scaling \(scaling), base \(ropeBase), epsilon \(epsilon)).",
+        path,
+        "has a rotation or norm this engine does not run (scaling \(scaling), base \(ropeBase), epsilon \(epsilon)).",
         code: "bad_hyperparameters")
     }
   }

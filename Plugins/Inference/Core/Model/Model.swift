@@ -19,7 +19,9 @@ package final class Model: @unchecked Sendable {
   private let weights: Arena
   private let tables: Arena
 
-  /// Loads a GGUF file. `context` 0 takes the model's own limit.
+  /// Loads a GGUF file.
+  ///
+  /// `context` 0 takes the model's own limit.
   package init(path: String, context: Int = 0, pool: WorkerPool) throws(InferenceError) {
     let file = try MappedFile(path)
     let gguf = try GGUFFile(file)
@@ -73,7 +75,8 @@ package final class Model: @unchecked Sendable {
   }
 
   /// Cosines, then sines, [context][headSize/2] each.
-  private static func rotation(context: Int, _ frequencies: [Float], _ pool: WorkerPool) throws(InferenceError) -> Arena {
+  private static func rotation(context: Int, _ frequencies: [Float], _ pool: WorkerPool) throws(InferenceError) -> Arena
+  {
     let pairs = frequencies.count
     let arena = try Arena(byteCount: context * pairs * 8, huge: true, what: "the rotation table")
     let floats = UncheckedBuffer(arena.bytes.bindMemory(to: Float.self))

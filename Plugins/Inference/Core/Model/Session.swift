@@ -21,7 +21,9 @@ package final class SequenceCache: @unchecked Sendable {
   deinit { handle.deallocate() }
 }
 
-/// A number that is not finite, and the column it struck. The step's other columns are valid but must be run again.
+/// A number that is not finite, and the column it struck.
+///
+/// The step's other columns are valid but must be run again.
 package struct StepFailure: Error, Equatable {
   package let column: Int
   package let layer: Int
@@ -35,7 +37,9 @@ package struct StepFailure: Error, Equatable {
   }
 }
 
-/// Runs steps of a model: the buffers for one batch at a time. Used by one thread at a time.
+/// Runs steps of a model: the buffers for one batch at a time.
+///
+/// Used by one thread at a time.
 package final class Session {
   /// One token at one position of one sequence.
   package struct Column {
@@ -82,7 +86,9 @@ package final class Session {
 
   deinit { symbolon_workspace_destroy(workspace) }
 
-  /// Runs one step. Returns the logits, [wanting column][vocabulary], valid until the next step.
+  /// Runs one step.
+  ///
+  /// Returns the logits, [wanting column][vocabulary], valid until the next step.
   package func step(_ columns: [Column]) throws(StepFailure) -> UnsafeBufferPointer<Float> {
     precondition(columns.count <= self.columns, "a step takes at most \(self.columns) columns")
     let vocabulary = model.tokenizer.vocabularySize

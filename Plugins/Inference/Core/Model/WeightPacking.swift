@@ -53,7 +53,8 @@ struct WeightPacking {
       throw .model(path, "lacks the tensor \(name): fetch it again.", code: "bad_tensors")
     }
     guard tensor.shape == shape else {
-      throw .model(path, "gives \(name) the shape \(tensor.shape); \(shape) is expected. Fetch it again.", code: "bad_tensors")
+      throw .model(
+        path, "gives \(name) the shape \(tensor.shape); \(shape) is expected. Fetch it again.", code: "bad_tensors")
     }
     used.insert(name)
     return tensor
@@ -65,7 +66,8 @@ struct WeightPacking {
     guard tensor.type == TensorType.f32.rawValue, let start = tensor.bytes.baseAddress,
       UInt(bitPattern: start) % 4 == 0
     else {
-      throw .model(path, "stores \(name) as \(TensorType.name(tensor.type)) or unaligned; F32 is expected.", code: "bad_tensors")
+      throw .model(
+        path, "stores \(name) as \(TensorType.name(tensor.type)) or unaligned; F32 is expected.", code: "bad_tensors")
     }
     return start.assumingMemoryBound(to: Float.self)
   }

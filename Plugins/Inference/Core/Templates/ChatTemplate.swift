@@ -26,7 +26,9 @@ package struct ChatTemplate: Sendable {
     self.end = end
   }
 
-  /// The prompt of a conversation. Only what the template itself wrote is marked as authored.
+  /// The prompt of a conversation.
+  ///
+  /// Only what the template itself wrote is marked as authored.
   package func render(
     _ messages: [ChatMessage], addGenerationPrompt: Bool = true
   ) throws(TemplateError) -> MarkedText {
@@ -77,7 +79,9 @@ package struct ChatTemplate: Sendable {
     private mutating func loop(
       _ name: String, _ sequence: TemplateValue, _ body: [TemplateStatement]
     ) throws(TemplateError) {
-      guard case .list(let items) = sequence else { throw TemplateError(reason: "it loops over something that is no list") }
+      guard case .list(let items) = sequence else {
+        throw TemplateError(reason: "it loops over something that is no list")
+      }
       // As in Jinja, what a loop's body sets is gone after each round.
       let outer = names
       for (index, item) in items.enumerated() {
@@ -122,7 +126,9 @@ package struct ChatTemplate: Sendable {
       _ expression: TemplateExpression?, _ count: Int, otherwise: Int
     ) throws(TemplateError) -> Int {
       guard let expression else { return otherwise }
-      guard case .integer(let index) = try value(expression) else { throw TemplateError(reason: "a slice needs numbers") }
+      guard case .integer(let index) = try value(expression) else {
+        throw TemplateError(reason: "a slice needs numbers")
+      }
       return min(max(index < 0 ? count + index : index, 0), count)
     }
 

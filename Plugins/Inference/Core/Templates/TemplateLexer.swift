@@ -97,7 +97,9 @@ struct TemplateLexer {
       return .name(run { $0.properties.isAlphabetic || $0 == "_" || ("0"..."9").contains($0) })
     }
     if ("0"..."9").contains(first) {
-      guard let number = Int(run { ("0"..."9").contains($0) }) else { throw TemplateError(reason: "a number is too long") }
+      guard let number = Int(run { ("0"..."9").contains($0) }) else {
+        throw TemplateError(reason: "a number is too long")
+      }
       return .integer(number)
     }
     position += 1

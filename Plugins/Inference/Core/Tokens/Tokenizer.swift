@@ -34,7 +34,8 @@ package struct Tokenizer: Sendable {
     func fail(_ reason: String) -> InferenceError { .model(path, reason, code: "unsupported_tokenizer") }
     let model = gguf.keys["tokenizer.ggml.model"]?.string ?? "none"
     guard model == "gpt2" else {
-      throw fail("has a tokenizer of kind \"\(model)\"; this engine runs byte-pair encoding (gpt2). Choose another model.")
+      throw fail(
+        "has a tokenizer of kind \"\(model)\"; this engine runs byte-pair encoding (gpt2). Choose another model.")
     }
     let pre = gguf.keys["tokenizer.ggml.pre"]?.string ?? "default"
     guard let preTokenizer = PreTokenizer(named: pre) else {
@@ -46,7 +47,9 @@ package struct Tokenizer: Sendable {
     var kinds = [Int32](repeating: Kind.normal.rawValue, count: tokens.count)
     if case .array(let array) = gguf.keys["tokenizer.ggml.token_type"], let given = array.integers(),
       given.count == tokens.count
-    { kinds = given }
+    {
+      kinds = given
+    }
 
     var table = ByteTable(capacity: tokens.count)
     for token in tokens { table.append(token) }
@@ -86,7 +89,9 @@ package struct Tokenizer: Sendable {
     ends = Set([eos, token("tokenizer.ggml.eot_token_id")].compactMap(\.self) + known.compactMap { names[$0] })
   }
 
-  /// The tokens of a text, without the begin token. Control tokens are recognised only in authored bytes.
+  /// The tokens of a text, without the begin token.
+  ///
+  /// Control tokens are recognised only in authored bytes.
   package func encode(_ text: MarkedText) -> [Int32] {
     var tokens: [Int32] = []
     var start = 0

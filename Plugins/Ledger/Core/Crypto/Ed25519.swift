@@ -9,12 +9,14 @@ package enum Ed25519 {
     guard sodium_init() >= 0 else {
       throw LedgerError(.internal, "signature_library", "libsodium does not start: reinstall the package libsodium23.")
     }
-    let pattern = String(SpeccheckVector.all.map { isValid($0.signature, of: $0.message, by: $0.publicKey) ? "V" : "X" })
+    let pattern = String(
+      SpeccheckVector.all.map { isValid($0.signature, of: $0.message, by: $0.publicKey) ? "V" : "X" })
     guard pattern == SpeccheckVector.libsodiumPattern else {
       throw LedgerError(
         .internal, "signature_library",
         "This libsodium (\(version)) judges the 12 Ed25519 test vectors as \(pattern), the network's rule is "
-          + "\(SpeccheckVector.libsodiumPattern): install Debian's libsodium23, or this node would split from the others.")
+          + "\(SpeccheckVector.libsodiumPattern): install Debian's libsodium23, or this node would split from the others."
+      )
     }
   }
 

@@ -1,4 +1,6 @@
-/// The rules: which block follows from a state, transactions and a time. Pure apart from reading the given state.
+/// The rules: which block follows from a state, transactions and a time.
+///
+/// Pure apart from reading the given state.
 package struct StateMachine: Sendable {
   package let genesis: Genesis
   package let chain: Digest
@@ -42,7 +44,8 @@ package struct StateMachine: Sendable {
       ]
       let different = parts.filter { !$0.1 }.map(\.0).joined(separator: ", ")
       throw LedgerError(
-        .dataLoss, "block_mismatch", "Block \(header.height) does not follow from its transactions: \(different) differ.")
+        .dataLoss, "block_mismatch",
+        "Block \(header.height) does not follow from its transactions: \(different) differ.")
     }
     return block
   }

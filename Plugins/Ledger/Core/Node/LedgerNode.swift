@@ -115,7 +115,7 @@ package final class LedgerNode: Sendable {
     for _ in 0..<8 {
       do throws(LedgerError) {
         return try actOnce(method, arguments)
-      } catch where error.code == "stale_sequence" || error.code == "sequence_gap" {
+      } catch  where error.code == "stale_sequence" || error.code == "sequence_gap" {
         continue  // Somebody else signed with the node's key meanwhile.
       }
     }

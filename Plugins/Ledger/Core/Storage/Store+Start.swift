@@ -64,7 +64,9 @@ extension Store {
   }
 
   static func loadHead(_ pool: DatabasePool) throws -> Head {
-    let row = try pool.read { try Row.fetchOne($0, sql: "SELECT hash, header FROM blocks ORDER BY height DESC LIMIT 1") }
+    let row = try pool.read {
+      try Row.fetchOne($0, sql: "SELECT hash, header FROM blocks ORDER BY height DESC LIMIT 1")
+    }
     guard let row, let header = BlockHeader([UInt8](row["header"] as Data)),
       let hash = Digest(bytes: [UInt8](row["hash"] as Data))
     else { throw LedgerError.corrupt("the last block cannot be read") }

@@ -151,7 +151,9 @@ private struct StateCache {
   private var old: [Namespace: [[UInt8]: [UInt8]?]] = [:]
   private var count = 0
 
-  /// Outer nil: not known here. Inner nil: known to be absent.
+  /// Outer nil: not known here.
+  ///
+  /// Inner nil: known to be absent.
   subscript(namespace: Namespace, key: [UInt8]) -> [UInt8]?? {
     mutating get {
       if let value = young[namespace]?[key] { return .some(value) }

@@ -1,4 +1,6 @@
-/// What a transaction came to: the method's result, or its refusal. Either way it is in a block and its sequence used.
+/// What a transaction came to: the method's result, or its refusal.
+///
+/// Either way it is in a block and its sequence used.
 package struct Outcome: Hashable, Sendable {
   /// 0, or gRPC's number.
   package var status: UInt32
