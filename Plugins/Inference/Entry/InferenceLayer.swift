@@ -38,9 +38,41 @@ private struct Settings: Decodable {
   let models: [Model]?
   let folder: String?
   let threads: Int?
-  let max_queue: Int?
-  let max_active: Int?
+  let maxQueue: Int?
+  let maxActive: Int?
   let context: Int?
+
+  private enum Key: String, CodingKey, CaseIterable {
+    case models, folder, threads, context
+    case maxQueue = "max_queue"
+    case maxActive = "max_active"
+  }
+
+  /// Any name, to find those that mean nothing.
+  private struct Name: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+
+    init?(intValue: Int) { nil }
+  }
+
+  init(from decoder: any Decoder) throws {
+    let names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
+    if let unknown = names.sorted().first(where: { Key(rawValue: $0) == nil }) {
+      let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: [], debugDescription: "there is no setting `\(unknown)`; there are \(known)"))
+    }
+    let table = try decoder.container(keyedBy: Key.self)
+    models = try table.decodeIfPresent([Model].self, forKey: .models)
+    folder = try table.decodeIfPresent(String.self, forKey: .folder)
+    threads = try table.decodeIfPresent(Int.self, forKey: .threads)
+    maxQueue = try table.decodeIfPresent(Int.self, forKey: .maxQueue)
+    maxActive = try table.decodeIfPresent(Int.self, forKey: .maxActive)
+    context = try table.decodeIfPresent(Int.self, forKey: .context)
+  }
 }
 
 /// The layer between the host and the engine.
@@ -55,8 +87,8 @@ final class InferenceLayer: Sendable {
     let settings = try host.settings(as: Settings.self)
     var options = InferenceEngine.Options()
     options.threads = try Self.number("threads", settings.threads, 0...64, otherwise: 0)
-    options.maxQueue = try Self.number("max_queue", settings.max_queue, 1...100_000, otherwise: options.maxQueue)
-    options.maxActive = try Self.number("max_active", settings.max_active, 1...64, otherwise: options.maxActive)
+    options.maxQueue = try Self.number("max_queue", settings.maxQueue, 1...100_000, otherwise: options.maxQueue)
+    options.maxActive = try Self.number("max_active", settings.maxActive, 1...64, otherwise: options.maxActive)
     options.context = try Self.number("context", settings.context, 0...1_048_576, otherwise: 0)
     options.storage = host.storage
     self.host = host

@@ -57,25 +57,36 @@ static int32_t quantise(const float *x, int32_t n, int8_t *q, float *e, int32_t 
   return finite;
 }
 
+/* Adds the products of 32 bytes of nibbles (columns 4g...4g+3 and 16+4g...) to each column's 16-bit sums. */
+INLINE void nibble_step(
+  const uint8_t *codes, int32_t g, const symbolon_vector *v, int32_t b, const int32_t count, __m256i *s) {
+  const __m256i low = _mm256_set1_epi8(15);
+  const __m256i raw = _mm256_loadu_si256((const __m256i *)(codes + 32 * g));
+  const __m256i first = _mm256_and_si256(raw, low);
+  const __m256i second = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+  for (int32_t c = 0; c < count; c++) {
+    const int8_t *q = v[c].q + 32 * b + 4 * g;
+    s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(first, four_codes(q)));
+    s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(second, four_codes(q + 16)));
+  }
+}
+
 /* Eight rows times `count` columns of nibble blocks. The eight products of a lane stay in 16 bits: 8*2*15*127 = 30480. */
 INLINE void nibble_tile(const uint8_t *group, int32_t blocks, const symbolon_vector *v, const int32_t count,
                         const int32_t has_minimum, float (*out)[8]) {
-  const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+  const __m256i ones = _mm256_set1_epi16(1);
   const size_t stride = has_minimum ? 160 : 144, codes = has_minimum ? 32 : 16;
   __m256 acc[SYMBOLON_TILE];
   for (int32_t c = 0; c < count; c++) acc[c] = _mm256_setzero_ps();
   for (int32_t b = 0; b < blocks; b++, group += stride) {
     __m256i s[SYMBOLON_TILE];
     for (int32_t c = 0; c < count; c++) s[c] = _mm256_setzero_si256();
-    for (int32_t g = 0; g < 4; g++) {
-      const __m256i raw = _mm256_loadu_si256((const __m256i *)(group + codes + 32 * g));
-      const __m256i first = _mm256_and_si256(raw, low);
-      const __m256i second = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
-      for (int32_t c = 0; c < count; c++) {
-        const int8_t *q = v[c].q + 32 * b + 4 * g;
-        s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(first, four_codes(q)));
-        s[c] = _mm256_add_epi16(s[c], _mm256_maddubs_epi16(second, four_codes(q + 16)));
-      }
+    if (count < SYMBOLON_TILE) {
+      for (int32_t g = 0; g < 4; g++) nibble_step(group + codes, g, v, b, count, s);
+    } else {
+      /* Unrolled, four columns would need more registers than there are: 72 instead of 82 GMAC/s on Zen 3. */
+#pragma clang loop unroll(disable)
+      for (int32_t g = 0; g < 4; g++) nibble_step(group + codes, g, v, b, count, s);
     }
     const __m256 d = load_halves(group);
     for (int32_t c = 0; c < count; c++) {

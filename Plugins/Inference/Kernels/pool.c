@@ -1,4 +1,4 @@
-/* A pool that spins briefly before it sleeps: a step has some 180 barriers, and a token takes a few milliseconds. */
+/* A pool that spins briefly before it sleeps: a step has some 200 stages, and a token takes a few milliseconds. */
 #define _GNU_SOURCE
 #include "include/pool.h"
 
@@ -19,14 +19,13 @@ typedef struct worker {
   int32_t index;
 } worker;
 
+/* The door of a job: its number in the high half, the threads that entered in the low half; odd numbers are open. */
 struct symbolon_pool {
   int32_t threads;
   void (*work)(void *context, int32_t thread);
   void *context;
-  _Alignas(64) atomic_uint job;     /* number of the current job; odd bits mean nothing, only change does */
-  _Alignas(64) atomic_int running;  /* threads that have not finished it */
-  _Alignas(64) atomic_int arrived;  /* threads at the barrier */
-  _Alignas(64) atomic_uint phase;   /* number of barriers passed */
+  _Alignas(64) atomic_ullong door;
+  _Alignas(64) atomic_uint left;    /* threads that entered the job and have returned from it */
   _Alignas(64) atomic_int sleepers; /* workers that wait on `wake` */
   atomic_bool stopping;
   pthread_mutex_t lock;
@@ -68,20 +67,25 @@ static inline void leave_arithmetic(uint64_t before) {
 #endif
 }
 
-/* Waits until the job number changes: spins, then sleeps. Returns the new number. */
-static unsigned await_job(symbolon_pool *pool, unsigned seen) {
+static unsigned job_number(unsigned long long door) { return (unsigned)(door >> 32); }
+
+/* An open job that this worker has not seen, or the end. */
+static int news(symbolon_pool *pool, unsigned seen) {
+  const unsigned job = job_number(atomic_load(&pool->door));
+  return (job != seen && (job & 1)) || atomic_load(&pool->stopping);
+}
+
+/* Waits for news: spins, then sleeps. */
+static void await_news(symbolon_pool *pool, unsigned seen) {
   for (int32_t i = 0; i < SPINS_BEFORE_SLEEP; i++) {
-    const unsigned job = atomic_load_explicit(&pool->job, memory_order_acquire);
-    if (job != seen) return job;
+    if (news(pool, seen)) return;
     relax();
   }
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
-  unsigned job;
-  while ((job = atomic_load(&pool->job)) == seen) pthread_cond_wait(&pool->wake, &pool->lock);
+  while (!news(pool, seen)) pthread_cond_wait(&pool->wake, &pool->lock);
   atomic_fetch_sub(&pool->sleepers, 1);
   pthread_mutex_unlock(&pool->lock);
-  return job;
 }
 
 static void *worker_main(void *argument) {
@@ -90,16 +94,19 @@ static void *worker_main(void *argument) {
   enter_arithmetic();
   unsigned seen = 0;
   for (;;) {
-    seen = await_job(pool, seen);
+    await_news(pool, seen);
     if (atomic_load(&pool->stopping)) return NULL;
+    unsigned long long door = atomic_load(&pool->door);
+    if (!(job_number(door) & 1)) continue; /* closed before we came */
+    if (!atomic_compare_exchange_strong(&pool->door, &door, door + 1)) continue;
+    seen = job_number(door);
     pool->work(pool->context, self->index);
-    atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
+    atomic_fetch_add_explicit(&pool->left, 1, memory_order_release);
   }
 }
 
-/* Publishes a new job number and wakes sleepers; both sides use sequential consistency, so no wake-up is lost. */
+/* Wakes sleepers after a change; both sides use sequential consistency, so no wake-up is lost. */
 static void announce(symbolon_pool *pool) {
-  atomic_fetch_add(&pool->job, 1);
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->lock);
     pthread_cond_broadcast(&pool->wake);
@@ -121,10 +128,8 @@ symbolon_pool *symbolon_pool_create(int32_t threads) {
   pool->threads = threads;
   pool->work = NULL;
   pool->context = NULL;
-  atomic_init(&pool->job, 0);
-  atomic_init(&pool->running, 0);
-  atomic_init(&pool->arrived, 0);
-  atomic_init(&pool->phase, 0);
+  atomic_init(&pool->door, 0);
+  atomic_init(&pool->left, 0);
   atomic_init(&pool->sleepers, 0);
   atomic_init(&pool->stopping, false);
   pthread_mutex_init(&pool->lock, NULL);
@@ -152,30 +157,34 @@ void symbolon_pool_destroy(symbolon_pool *pool) {
 
 int32_t symbolon_pool_threads(const symbolon_pool *pool) { return pool->threads; }
 
+/* Spins, then lets others run: whoever we wait for may need this processor. */
+static inline void pause_for(int32_t round) {
+  if (round < SPINS_BEFORE_YIELD) relax();
+  else sched_yield();
+}
+
 void symbolon_pool_run(symbolon_pool *pool, void (*work)(void *context, int32_t thread), void *context) {
   pool->work = work;
   pool->context = context;
-  atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_release);
-  announce(pool);
+  atomic_store(&pool->left, 0);
+  const unsigned long long job = (unsigned long long)(job_number(atomic_load(&pool->door)) + 1) << 32;
+  atomic_store(&pool->door, job);
+  if (pool->threads > 1) announce(pool);
   const uint64_t before = enter_arithmetic();
   work(context, 0);
   leave_arithmetic(before);
-  for (int32_t i = 0; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; i++) {
-    if (i < SPINS_BEFORE_YIELD) relax();
-    else sched_yield();
-  }
+  /* Close the door; only those who entered are waited for. */
+  const unsigned long long last = atomic_exchange(&pool->door, job + (1ull << 32));
+  const unsigned entered = (unsigned)last;
+  for (int32_t i = 0; atomic_load_explicit(&pool->left, memory_order_acquire) < entered; i++) pause_for(i);
 }
 
-void symbolon_pool_barrier(symbolon_pool *pool) {
-  if (pool->threads == 1) return;
-  const unsigned phase = atomic_load_explicit(&pool->phase, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&pool->arrived, 1, memory_order_acq_rel) == pool->threads - 1) {
-    atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->phase, phase + 1, memory_order_release);
-    return;
-  }
-  for (int32_t i = 0; atomic_load_explicit(&pool->phase, memory_order_acquire) == phase; i++) {
-    if (i < SPINS_BEFORE_YIELD) relax();
-    else sched_yield();
-  }
+int32_t symbolon_stage_claim(symbolon_stage *stage) {
+  return atomic_fetch_add_explicit(&stage->next, 1, memory_order_relaxed);
+}
+
+void symbolon_stage_finish(symbolon_stage *stage) { atomic_fetch_add_explicit(&stage->done, 1, memory_order_release); }
+
+void symbolon_stage_await(symbolon_stage *stage, int32_t pieces) {
+  for (int32_t i = 0; atomic_load_explicit(&stage->done, memory_order_acquire) < pieces; i++) pause_for(i);
 }

@@ -80,9 +80,10 @@ package final class Model: @unchecked Sendable {
     let pairs = frequencies.count
     let arena = try Arena(byteCount: context * pairs * 8, huge: true, what: "the rotation table")
     let floats = UncheckedBuffer(arena.bytes.bindMemory(to: Float.self))
-    pool.run { thread in
+    let rows = 64
+    pool.forEach(below: (context + rows - 1) / rows) { part in
       guard let start = floats.buffer.baseAddress else { return }
-      for position in stride(from: thread, to: context, by: pool.threads) {
+      for position in part * rows..<min((part + 1) * rows, context) {
         symbolon_rope_row(
           Int32(position), frequencies, Int32(pairs), start + position * pairs, start + (context + position) * pairs)
       }

@@ -121,16 +121,19 @@ struct WeightPacking {
   func pack(_ pool: WorkerPool) throws(InferenceError) -> Arena {
     let arena = try Arena(byteCount: size, huge: true, what: "the model's weights")
     let target = UncheckedBuffer(arena.bytes.bindMemory(to: UInt8.self))
-    let matrices = UncheckedValue(matrices)
-    pool.run { thread in
-      for matrix in matrices.value {
-        guard let start = target.buffer.baseAddress, let source = matrix.tensor.bytes.baseAddress else { return }
-        let groups = (matrix.rows + 7) / 8
-        symbolon_pack(
-          Int32(matrix.tensor.type), Int32(matrix.rows), Int32(matrix.columns),
-          source.assumingMemoryBound(to: UInt8.self), start + matrix.offset, Int32(groups * thread / pool.threads),
-          Int32(groups * (thread + 1) / pool.threads))
-      }
+    // Large matrices in several parts, so that all threads have something to do to the end.
+    let groupsOfPart = 256
+    let parts = matrices.flatMap { matrix in
+      stride(from: 0, to: (matrix.rows + 7) / 8, by: groupsOfPart).map { (matrix, $0) }
+    }
+    let shared = UncheckedValue(parts)
+    pool.forEach(below: parts.count) { index in
+      let (matrix, first) = shared.value[index]
+      guard let start = target.buffer.baseAddress, let source = matrix.tensor.bytes.baseAddress else { return }
+      symbolon_pack(
+        Int32(matrix.tensor.type), Int32(matrix.rows), Int32(matrix.columns),
+        source.assumingMemoryBound(to: UInt8.self), start + matrix.offset, Int32(first),
+        Int32(min(first + groupsOfPart, (matrix.rows + 7) / 8)))
     }
     return arena
   }

@@ -1,4 +1,5 @@
 import InferenceKernels
+import Synchronization
 
 /// The threads that compute; the thread that calls `run` is one of them.
 ///
@@ -19,15 +20,20 @@ package final class WorkerPool: @unchecked Sendable {
 
   deinit { symbolon_pool_destroy(handle) }
 
-  /// Runs the body once on every thread, with the thread's number, and waits for all.
-  package func run(_ body: (Int) -> Void) {
+  /// Calls the body once for every index below `count`, on all threads that are free, and waits for all.
+  package func forEach(below count: Int, _ body: (Int) -> Void) {
+    let next = Atomic(0)
     withoutActuallyEscaping(body) { escapable in
-      var box = escapable
+      var box: () -> Void = {
+        while true {
+          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+          guard index < count else { return }
+          escapable(index)
+        }
+      }
       withUnsafeMutablePointer(to: &box) { pointer in
         symbolon_pool_run(
-          handle,
-          { context, thread in context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(thread)) },
-          pointer)
+          handle, { context, _ in context?.assumingMemoryBound(to: (() -> Void).self).pointee() }, pointer)
       }
     }
   }

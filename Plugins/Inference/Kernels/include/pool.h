@@ -1,4 +1,8 @@
-/* Threads that stay: one job at a time, run by all of them, with barriers inside.
+/* Threads that stay, and share the work of one job at a time by claiming pieces of it.
+ *
+ * Nobody waits for a thread that has not come: a job is begun by its caller at once, helped by every thread that arrives in
+ * time, and finished by whoever is there. On a machine that does other things too, this is the difference between losing
+ * a share of the speed and losing nearly all of it.
  *
  * Every thread of a job computes with round-to-nearest-even and gradual underflow, whatever a library set before. */
 #ifndef SYMBOLON_POOL_H
@@ -20,10 +24,23 @@ void symbolon_pool_destroy(symbolon_pool *pool);
 
 int32_t symbolon_pool_threads(const symbolon_pool *pool);
 
-/* Runs `work(context, thread)` once on every thread and returns when all have returned. One caller at a time. */
+/* Calls `work(context, thread)` on the calling thread (number 0) and on those that come in time, each at most once, and
+ * returns when all who came have returned. `work` must claim its pieces. One caller at a time. */
 void symbolon_pool_run(symbolon_pool *pool, void (*work)(void *context, int32_t thread), void *context);
 
-/* Waits until every thread of the running job is here. Called only from inside a job. */
-void symbolon_pool_barrier(symbolon_pool *pool);
+/* The pieces of one stage of a job. Each begins with zeros. */
+typedef struct symbolon_stage {
+  _Alignas(64) _Atomic(int32_t) next; /* the next piece to claim */
+  _Atomic(int32_t) done;              /* pieces that are complete */
+} symbolon_stage;
+
+/* The number of a piece that is now the caller's to do, or `pieces` or more when none is left. */
+int32_t symbolon_stage_claim(symbolon_stage *stage);
+
+/* Says that a claimed piece is complete. */
+void symbolon_stage_finish(symbolon_stage *stage);
+
+/* Waits until all pieces are complete; what they wrote is then visible. */
+void symbolon_stage_await(symbolon_stage *stage, int32_t pieces);
 
 #endif

@@ -1,0 +1,77 @@
+/* Allocation of a step's buffers. */
+#include "workspace.h"
+
+#include <stdlib.h>
+
+static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+static void *buffer(size_t count, size_t size) { return aligned_alloc(64, rounded(count * size + 64)); }
+
+static int32_t activations_create(activations *v, int32_t columns, int32_t k) {
+  const size_t n = (size_t)columns * (size_t)k;
+  v->k = k;
+  v->x = buffer(n, 4);
+  v->q = buffer(n, 1);
+  v->e = buffer(n / 32, 4);
+  v->a = buffer(n / 32, 4);
+  return v->x && v->q && v->e && v->a;
+}
+
+static void activations_free(activations *v) {
+  free(v->x);
+  free(v->q);
+  free(v->e);
+  free(v->a);
+}
+
+symbolon_workspace *symbolon_workspace_create(
+  const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path) {
+  symbolon_workspace *w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  const size_t t = (size_t)columns, n = (size_t)threads;
+  w->model = model;
+  w->ops = symbolon_operations_for(path);
+  w->threads = threads;
+  w->most_columns = columns;
+  w->most_logit_rows = logit_rows;
+  w->stages = model->layers * 7 + 3;
+  w->logit_column = buffer((size_t)logit_rows, 4);
+  w->item = buffer(t + 1, 4);
+  w->residual = buffer(t * (size_t)model->width, 4);
+  w->query = buffer(t * (size_t)(model->heads * model->head_size), 4);
+  w->logits = buffer((size_t)logit_rows * (size_t)model->vocabulary, 4);
+  w->scores = buffer(n * SYMBOLON_QUERIES * (size_t)symbolon_padded_context(model), 4);
+  w->up = buffer(n * t * ROWS, 4);
+  w->stage = buffer((size_t)w->stages, sizeof(symbolon_stage));
+  const int32_t parts = activations_create(&w->normed, columns, model->width)
+                        & activations_create(&w->attended, columns, model->heads * model->head_size)
+                        & activations_create(&w->fed, columns, model->feed_width);
+  if (!parts || !w->logit_column || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
+      || !w->stage) {
+    symbolon_workspace_destroy(w);
+    return NULL;
+  }
+  return w;
+}
+
+void symbolon_workspace_destroy(symbolon_workspace *w) {
+  if (!w) return;
+  activations_free(&w->normed);
+  activations_free(&w->attended);
+  activations_free(&w->fed);
+  free(w->logit_column);
+  free(w->item);
+  free(w->residual);
+  free(w->query);
+  free(w->logits);
+  free(w->scores);
+  free(w->up);
+  free(w->stage);
+  free(w);
+}
+
+uint64_t symbolon_cache_bytes(const symbolon_model *m, int32_t capacity) {
+  return (uint64_t)m->layers * (uint64_t)m->kv_heads * (uint64_t)capacity * (uint64_t)m->head_size * 2;
+}
+
+const float *symbolon_logits(const symbolon_workspace *w) { return w->logits; }
