@@ -83,7 +83,7 @@ let package = Package(
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host"]),
     tests("Edge", ["EdgeCore"]),
-    tests("Ledger", ["LedgerCore", "CSodium", "LedgerBench"]),
+    tests("Ledger", ["LedgerCore", "LedgerBench", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("Application", ["ApplicationCore"]),
     tests("Governance", ["GovernanceCore", "Canonical"]),
     tests("Data", ["DataCore", "Canonical"]),

@@ -25,9 +25,8 @@ enum TransferBench {
       ledger.append(try submit(batch, node))
     }
     try node.store.audit()
-    line("ledger.transfers", median(ledger), rounds)
+    line("ledger.transfers", median(ledger), rounds, peer: ("libsodium.verify.2threads", median(both)))
     line("libsodium.verify.1thread", median(single), rounds)
-    line("libsodium.verify.2threads", median(both), rounds)
   }
 
   /// Gives every key credits to move.
@@ -114,7 +113,8 @@ enum TransferBench {
 
   private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-  private static func line(_ name: String, _ value: Double, _ rounds: Int) {
-    print("{\"name\":\"\(name)\",\"value\":\(Int(value)),\"unit\":\"/s\",\"median_of\":\(rounds)}")
+  private static func line(_ name: String, _ value: Double, _ rounds: Int, peer: (name: String, value: Double)? = nil) {
+    let comparison = peer.map { ",\"peer\":\"\($0.name)\",\"peer_value\":\(Int($0.value))" } ?? ""
+    print("{\"name\":\"\(name)\",\"value\":\(Int(value)),\"unit\":\"/s\",\"median_of\":\(rounds)\(comparison)}")
   }
 }

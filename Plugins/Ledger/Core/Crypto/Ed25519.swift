@@ -15,7 +15,8 @@ package enum Ed25519 {
       throw LedgerError(
         .internal, "signature_library",
         "This libsodium (\(version)) judges the 12 Ed25519 test vectors as \(pattern), the network's rule is "
-          + "\(SpeccheckVector.libsodiumPattern): install Debian's libsodium23, or this node would split from the others."
+          + "\(SpeccheckVector.libsodiumPattern): install Debian's libsodium23, or this node would split "
+          + "from the others."
       )
     }
   }

@@ -116,8 +116,8 @@ package final class BlockExecution {
     guard body.validUntil <= height.advanced(by: machine.limits.validityBlocks) else {
       throw LedgerError(
         .invalidArgument, "validity_too_long",
-        "A transaction is valid for at most \(machine.limits.validityBlocks) blocks; block \(height) is the next one and "
-          + "this one asks for \(body.validUntil).")
+        "A transaction is valid for at most \(machine.limits.validityBlocks) blocks; block \(height) is the next one "
+          + "and this one asks for \(body.validUntil).")
     }
   }
 

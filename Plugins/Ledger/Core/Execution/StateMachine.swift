@@ -45,7 +45,7 @@ package struct StateMachine: Sendable {
       let different = parts.filter { !$0.1 }.map(\.0).joined(separator: ", ")
       throw LedgerError(
         .dataLoss, "block_mismatch",
-        "Block \(header.height) does not follow from its transactions: \(different) differ.")
+        "Block \(header.height) does not follow from its transactions: \(different).")
     }
     return block
   }

@@ -26,6 +26,8 @@ package final class LedgerNode: Sendable {
   private let running = Mutex<Workspace?>(nil)
   private let ended = DispatchSemaphore(value: 0)
   private let isStarted = Mutex(false)
+  /// The writer's `pthread_self()`; 0 before it runs.
+  private let writer = Atomic<UInt>(0)
   private let acting = Mutex(())
   private let observers = DispatchQueue(label: "symbolon.ledger.blocks")
 
@@ -63,7 +65,7 @@ package final class LedgerNode: Sendable {
     thread.start()
   }
 
-  /// Finishes what waits and ends the writer.
+  /// Finishes what waits, ends the writer and closes the database.
   package func stop() {
     inbox.stop()
     let wasStarted = isStarted.withLock { started in
@@ -72,14 +74,17 @@ package final class LedgerNode: Sendable {
     }
     if wasStarted { ended.wait() }
     observers.sync {}
+    store.close()
   }
+
+  private static var thread: UInt { UInt(pthread_self()) }
 
   /// Checks a signed transaction, waits until it is in a committed block and returns its receipt.
   ///
   /// Submitting a committed transaction again returns the first receipt.
   package func submit(_ bytes: [UInt8]) throws(LedgerError) -> Receipt {
     let transaction = try SignedTransaction(verifying: bytes, limit: machine.limits.transactionBytes)
-    guard running.withLock({ $0?.isRunning != true || Thread.current.name != "symbolon.ledger" }) else {
+    guard writer.load(ordering: .relaxed) != Self.thread else {
       throw LedgerError(
         .failedPrecondition, "in_transaction",
         "A transition cannot wait for another transaction: use ledger.put and ledger.move instead.")
@@ -158,6 +163,7 @@ package final class LedgerNode: Sendable {
 
 extension LedgerNode {
   private func writeBlocks() {
+    writer.store(Self.thread, ordering: .relaxed)
     var lastBlock = DispatchTime.now()
     while let batch = inbox.take(limit: machine.limits.blockTransactions) {
       if !batch.isEmpty {
@@ -241,9 +247,4 @@ extension LedgerNode {
     try store.commit(block, signature: signature, wakeUntil: inbox.wakeUntil)
     observers.async { [observe] in observe(block) }
   }
-}
-
-extension Workspace {
-  /// True while a layer's method runs.
-  var isRunning: Bool { contents.withLock { $0.running != nil } }
 }

@@ -68,7 +68,8 @@ extension LedgerError {
     default:
       self.init(
         .unavailable, "storage_failed",
-        "The ledger's storage at \(path) failed (\(said)); nothing of this was written. Check the disk and submit again."
+        "The ledger's storage at \(path) failed (\(said)); nothing of this was written. "
+          + "Check the disk and submit again."
       )
     }
   }

@@ -45,8 +45,8 @@ extension Store {
     guard version <= Schema.version else {
       throw LedgerError(
         .failedPrecondition, "ledger_newer",
-        "\(path) was written by a newer Symbolon (schema \(version), this one knows \(Schema.version)): run that version "
-          + "again, or upgrade this one.")
+        "\(path) was written by a newer Symbolon (schema \(version), this one knows \(Schema.version)): run that "
+          + "version again, or upgrade this one.")
     }
     let (chain, network) = try pool.read { database in
       (

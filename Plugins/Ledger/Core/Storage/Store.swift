@@ -49,6 +49,12 @@ package final class Store: Sendable {
     try check()
   }
 
+  /// Closes the database and lets another process or generation open it; later reads fail.
+  package func close() {
+    try? pool.close()  // Busy only while a reader still runs; the connections close with it.
+    lock.release()
+  }
+
   package var head: Head { memory.withLock(\.head) }
 
   /// Committed state, as a block's execution reads it.
@@ -151,9 +157,7 @@ private struct StateCache {
   private var old: [Namespace: [[UInt8]: [UInt8]?]] = [:]
   private var count = 0
 
-  /// Outer nil: not known here.
-  ///
-  /// Inner nil: known to be absent.
+  /// Outer nil: not known here; inner nil: known to be absent.
   subscript(namespace: Namespace, key: [UInt8]) -> [UInt8]?? {
     mutating get {
       if let value = young[namespace]?[key] { return .some(value) }
