@@ -91,6 +91,21 @@ import Testing
     #expect(node.send().status == 401)
   }
 
+  @Test func anInterruptedRevocationIsFinishedLater() throws {
+    let node = try FakeNode(budget: 1000)
+    let demand = Meter.Demand(
+      price: Price(version: 1, prompt: 0, completion: 1000), promptTokens: 1, completion: 9, leastCompletion: 9)
+    let reservation = try node.meter.reserve(node.secret.hash, demand)
+    #expect { try node.office.revoke(node.secret.hash) } throws: { ($0 as? Refusal)?.code == "key_still_in_use" }
+    node.office.closeRevoked { key, error in Issue.record("\(key): \(error)") }
+    #expect(node.entry.phase == .revoked)
+    node.meter.charge(reservation, TokenCounts(prompt: 1, completion: 4))
+    node.office.closeRevoked { key, error in Issue.record("\(key): \(error)") }
+    #expect(node.entry.phase == .closed)
+    #expect(node.ledger.balance(MemoryLedger.node) == 1_000_000_000)
+    #expect(node.ledger.balance(MemoryLedger.keysAccount) == 0)
+  }
+
   @Test func aFullDiskIs503() throws {
     let node = try FakeNode()
     node.disk.state.withLock { $0.isFull = true }

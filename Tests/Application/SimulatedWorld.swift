@@ -116,10 +116,10 @@ final class MemoryLedger: TicketLedger {
   final class Transaction: LedgerState {
     var contents: Contents
     var topics: [String] = []
-    let sender: [UInt8]
+    let sender: [UInt8]?
     let caller: String?
 
-    init(_ contents: Contents, sender: [UInt8], caller: String? = nil) {
+    init(_ contents: Contents, sender: [UInt8]?, caller: String? = nil) {
       (self.contents, self.sender, self.caller) = (contents, sender, caller)
     }
 
@@ -151,7 +151,7 @@ final class MemoryLedger: TicketLedger {
   }
 
   func transact<R>(
-    sender: [UInt8] = MemoryLedger.node, caller: String? = nil, _ body: (Transaction) throws -> R
+    sender: [UInt8]? = MemoryLedger.node, caller: String? = nil, _ body: (Transaction) throws -> R
   ) throws -> R {
     let transaction = Transaction(contents.withLock { $0 }, sender: sender, caller: caller)
     let result = try body(transaction)

@@ -67,6 +67,18 @@ private func charges(_ pairs: [(Int, UInt64)]) -> JSONValue {
     #expect(closed == "not_the_owner")
   }
 
+  @Test func withoutASenderNoKeyIsTouched() throws {
+    let ledger = try openedLedger()
+    let attempts: [(MemoryLedger.Transaction) throws -> Void] = [
+      { try TicketContract.keyOpen($0, key: testKey(2).bytes, budget: 1) },
+      { try TicketContract.keyClose($0, key: testKey(1).bytes) },
+      { try TicketContract.settle($0, batch: 1, charges: charges([(1, 1)])) },
+    ]
+    for attempt in attempts {
+      #expect(refusalCode { try ledger.transact(sender: nil, caller: "governance", attempt) } == "no_sender")
+    }
+  }
+
   @Test func closingReturnsTheRestOnce() throws {
     let ledger = try openedLedger()
     try ledger.transact { try TicketContract.settle($0, batch: 1, charges: charges([(1, 100)])) }
@@ -99,7 +111,10 @@ private func charges(_ pairs: [(Int, UInt64)]) -> JSONValue {
       }
       #expect(code == "not_governance")
     }
-    try ledger.transact(caller: "governance") { try TicketContract.setPrice($0, prompt: 5, completion: 6) }
+    // An action of governance has no sender.
+    try ledger.transact(sender: nil, caller: "governance") {
+      try TicketContract.setPrice($0, prompt: 5, completion: 6)
+    }
     try ledger.transact(caller: "governance") { try TicketContract.setPrice($0, prompt: 7, completion: 8) }
     let price = try ledger.transact { state in try TicketContract.price { try state.get($0) } }
     #expect(price == Price(version: 2, prompt: 7, completion: 8))

@@ -6,8 +6,7 @@ import Synchronization
 /// The ledger's state inside the transaction that a call carries.
 struct TransactionState: LedgerState {
   private let call: Call
-  /// Empty when a proposal acts for the community: nobody signed then, and no account has an empty id.
-  let sender: [UInt8]
+  var sender: [UInt8]? { call.sender }
   var caller: String? { call.caller }
 
   init(_ call: Call) throws {
@@ -16,7 +15,6 @@ struct TransactionState: LedgerState {
         .conflict, "no_transaction", "This method changes the ledger and runs only as a signed transaction.")
     }
     self.call = call
-    sender = call.sender ?? []
   }
 
   func get(_ key: [UInt8]) throws -> [UInt8]? { try ledgerValue(call, key) }

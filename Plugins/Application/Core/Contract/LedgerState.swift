@@ -2,8 +2,8 @@ import Canonical
 
 /// What a transition may see and do: the ledger's state in this layer's own namespace, inside one transaction.
 package protocol LedgerState {
-  /// The account whose signature the transaction bears.
-  var sender: [UInt8] { get }
+  /// The account whose signature the transaction bears; nil in an action that another layer carries out.
+  var sender: [UInt8]? { get }
   /// The layer that made the call inside the transaction; nil when the transaction itself is the call.
   var caller: String? { get }
   func get(_ key: [UInt8]) throws -> [UInt8]?

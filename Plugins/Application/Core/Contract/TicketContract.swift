@@ -24,8 +24,9 @@ package enum TicketContract {
     guard try state.get(Self.key(key)) == nil else {
       throw Refusal(.alreadyExists, "key_exists", "Key \(key.id) was opened before; a key is opened once.")
     }
-    try state.move(from: state.sender, to: state.open(accountName), amount: budget)
-    try state.put(Self.key(key), LedgerKey(owner: state.sender, budget: Amount(budget)).encoded)
+    let sender = try signer(state)
+    try state.move(from: sender, to: state.open(accountName), amount: budget)
+    try state.put(Self.key(key), LedgerKey(owner: sender, budget: Amount(budget)).encoded)
     try state.emit("application.key_opened", ["key": .string(key.description), "budget": .integer(budget)])
   }
 
@@ -33,7 +34,7 @@ package enum TicketContract {
   package static func keyClose(_ state: some LedgerState, key bytes: [UInt8]) throws {
     let key = try hash(bytes)
     var entry = try ledgerKey(state, key)
-    guard entry.owner == state.sender else {
+    guard entry.owner == (try signer(state)) else {
       throw Refusal(.forbidden, "not_the_owner", "Only the account that opened key \(key.id) can close it.")
     }
     guard !entry.isClosed else { throw Refusal(.conflict, "key_closed", "Key \(key.id) is closed already.") }
@@ -48,7 +49,8 @@ package enum TicketContract {
   ///
   /// A charge on a key that is closed or has less left takes what there is: a batch is never stuck.
   package static func settle(_ state: some LedgerState, batch: UInt64, charges: JSONValue) throws {
-    let batchKey = Self.batch(of: state.sender)
+    let sender = try signer(state)
+    let batchKey = Self.batch(of: sender)
     let last = try batchNumber(state.get(batchKey))
     guard batch > last else {
       throw Refusal(.alreadyExists, "batch_settled", "Batch \(batch) was settled before; the last one is \(last).")
@@ -60,7 +62,7 @@ package enum TicketContract {
     var shortfall = Amount.zero
     for (key, amount) in try read(charges) {
       var entry = try ledgerKey(state, key)
-      guard entry.owner == state.sender else {
+      guard entry.owner == sender else {
         throw Refusal(.forbidden, "not_the_owner", "Key \(key.id) was opened by another account; only it can charge.")
       }
       let taken = entry.isClosed ? .zero : min(amount, entry.budget - entry.charged)
@@ -69,7 +71,7 @@ package enum TicketContract {
       shortfall += amount - taken
       try state.put(Self.key(key), entry.encoded)
     }
-    if total > .zero { try state.move(from: state.open(accountName), to: state.sender, amount: total.micro) }
+    if total > .zero { try state.move(from: state.open(accountName), to: sender, amount: total.micro) }
     var writer = CanonicalWriter()
     writer.u64(batch)
     try state.put(batchKey, writer.bytes)
@@ -113,6 +115,14 @@ package enum TicketContract {
         .invalid, "bad_key", "A key is named by its SHA-256: 32 bytes, not \(bytes.count).", parameter: "key")
     }
     return key
+  }
+
+  /// Who signed; keys are opened, charged and closed by an account only.
+  private static func signer(_ state: some LedgerState) throws -> [UInt8] {
+    guard let sender = state.sender else {
+      throw Refusal(.forbidden, "no_sender", "Ticket keys belong to accounts: this needs a transaction signed by one.")
+    }
+    return sender
   }
 
   private static func ledgerKey(_ state: some LedgerState, _ key: KeyHash) throws -> LedgerKey {
