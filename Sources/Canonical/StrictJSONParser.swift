@@ -45,7 +45,7 @@ struct StrictJSONParser {
       skipSpace()
       guard take(":") else { throw fault("A colon is expected here") }
       skipSpace()
-      // Swift compares text by canonical equivalence: two spellings of one name count as the same name, and are refused.
+      // Swift compares text by canonical equivalence: two spellings of one name are refused like one name.
       guard members.updateValue(try value(depth: depth), forKey: name) == nil else {
         throw StrictJSONError(offset: start, sentence: "The name `\(name)` appears twice in one object")
       }

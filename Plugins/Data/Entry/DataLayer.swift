@@ -57,7 +57,7 @@ final class DataLayer: Sendable {
       guard report.isOK else {
         throw DataError(
           .failedPrecondition, "files_differ",
-          "Nothing was nominated, because \(report.filesOK) of \(report.findings.count) files are as the manifest says. "
+          "Nothing was nominated: \(report.filesOK) of \(report.findings.count) files are as the manifest says. "
             + "\(report.complaint)")
       }
       var members = report.summary.object ?? [:]

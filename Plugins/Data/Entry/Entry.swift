@@ -15,11 +15,11 @@ private let transitions: [Method<DataLayer>] = [
   Method("nominate", "Put a dataset forward", .transition, json("manifest"), returns: bytes("dataset")) {
     (layer: DataLayer, call: Call, manifest: JSON) in try layer.nominate(call, manifest)
   },
-  Method("attest", "Vouch that the files are as the manifest says", .transition, bytes("dataset"), json("report")) {
+  Method("attest", "Vouch for a dataset's files", .transition, bytes("dataset"), json("report")) {
     (layer: DataLayer, call: Call, dataset: [UInt8], report: JSON) in try layer.attest(call, dataset, report)
   },
   Method(
-    "review", "Give a dataset a score from 0 to 100 and name the written review by its SHA-256", .transition,
+    "review", "Review a dataset: score 0 to 100, text's hash", .transition,
     bytes("dataset"), u32("score"), bytes("text_hash")
   ) { (layer: DataLayer, call: Call, dataset: [UInt8], score: UInt32, textHash: [UInt8]) in
     try layer.review(call, dataset, score, textHash)
@@ -28,7 +28,7 @@ private let transitions: [Method<DataLayer>] = [
     (layer: DataLayer, call: Call, dataset: [UInt8], choice: String) in try layer.vote(call, dataset, choice)
   },
   Method(
-    "set_rules", "Set how later nominations are decided; only by proposal", .transition, u64("voting_blocks"),
+    "set_rules", "Set how datasets are decided; by proposal", .transition, u64("voting_blocks"),
     u32("quorum_milli")
   ) { (layer: DataLayer, call: Call, voting: UInt64, quorum: UInt32) in try layer.setRules(call, voting, quorum) },
 ]
@@ -41,18 +41,18 @@ private let readers: [Method<DataLayer>] = [
     try layer.list(call, state, cursor, limit)
   },
   Method(
-    "show", "Show a dataset with its manifest and reviews", [.reads, .public], bytes("dataset"),
-    returns: json("dataset")
+    "show", "Show a dataset, its manifest and reviews", [.reads, .public], bytes("dataset"),
+    returns: json("view")
   ) { (layer: DataLayer, call: Call, dataset: [UInt8]) in try layer.show(call, dataset) },
 ]
 
 private let operatorMethods: [Method<DataLayer>] = [
   Method(
-    "check", "Compare the files in a folder with a manifest", .reads, json("manifest"), text("folder"),
+    "check", "Compare a folder's files with a manifest", .reads, json("manifest"), text("folder"),
     returns: json("report")
   ) { (layer: DataLayer, call: Call, manifest: JSON, folder: String) in try layer.check(call, manifest, folder) },
   Method(
-    "submit", "Check a folder, put its dataset forward and vouch for the files", [], json("manifest"), text("folder"),
+    "submit", "Check a folder, nominate it, vouch for it", [], json("manifest"), text("folder"),
     returns: json("receipt")
   ) { (layer: DataLayer, call: Call, manifest: JSON, folder: String) in try layer.submit(call, manifest, folder) },
 ]

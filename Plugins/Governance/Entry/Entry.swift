@@ -30,13 +30,13 @@ private let badgeMethods: [Method<GovernanceLayer>] = [
     try layer.badgeSince(call, holder, badge) != 0
   },
   Method(
-    "badge_since", "Tell since which block an account holds a badge, 0 for not at all", [.reads, .public],
+    "badge_since", "Show since which block a badge is held", [.reads, .public],
     bytes("holder"), text("badge"), returns: u64("height")
   ) { (layer: GovernanceLayer, call: Call, holder: [UInt8], badge: String) in
     try layer.badgeSince(call, holder, badge)
   },
   Method(
-    "electorate", "Count the accounts that hold at least one of some badges, separated by commas", [.reads, .public],
+    "electorate", "Count who holds one of these badges", [.reads, .public],
     text("badges", default: "expert"), returns: u32("heads")
   ) { (layer: GovernanceLayer, call: Call, badges: String) in try layer.electorate(call, badges) },
 ]
@@ -44,7 +44,7 @@ private let badgeMethods: [Method<GovernanceLayer>] = [
 /// From an idea to its execution.
 private let proposalMethods: [Method<GovernanceLayer>] = [
   Method(
-    "propose", "Publish a proposal: a title and the calls that it would make", .transition, text("title"),
+    "propose", "Publish a proposal to make some calls", .transition, text("title"),
     json("actions"), returns: bytes("proposal")
   ) { (layer: GovernanceLayer, call: Call, title: String, actions: JSON) in
     try layer.propose(call, title, actions)
@@ -56,7 +56,7 @@ private let proposalMethods: [Method<GovernanceLayer>] = [
   Method("execute", "Make the calls of a proposal that passed", .transition, bytes("proposal")) {
     (layer: GovernanceLayer, call: Call, proposal: [UInt8]) in try layer.execute(call, proposal)
   },
-  Method("proposal", "Show a proposal", [.reads, .public], bytes("proposal"), returns: json("proposal")) {
+  Method("proposal", "Show a proposal", [.reads, .public], bytes("proposal"), returns: json("view")) {
     (layer: GovernanceLayer, call: Call, proposal: [UInt8]) in try layer.proposal(call, proposal)
   },
   Method(
@@ -76,13 +76,13 @@ private let proposalMethods: [Method<GovernanceLayer>] = [
 /// What the running system obeys; set by executed proposals only.
 private let parameterMethods: [Method<GovernanceLayer>] = [
   Method(
-    "set_inference_defaults", "Set what inference uses by default; only by proposal", .transition,
+    "set_inference_defaults", "Set inference defaults; only by proposal", .transition,
     u32("temperature_milli"), u32("max_tokens"), text("system_prompt")
   ) { (layer: GovernanceLayer, call: Call, temperature: UInt32, maxTokens: UInt32, systemPrompt: String) in
     try layer.setInferenceDefaults(call, temperature, maxTokens, systemPrompt)
   },
   Method(
-    "set_rules", "Set how later proposals are decided; only by proposal", .transition, u64("voting_blocks"),
+    "set_rules", "Set how proposals are decided; by proposal", .transition, u64("voting_blocks"),
     u64("timelock_blocks"), u64("grace_blocks"), u32("quorum_milli"), u32("threshold_milli")
   ) {
     (

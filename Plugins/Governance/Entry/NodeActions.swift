@@ -15,8 +15,8 @@ struct NodeActions: ActionHost {
     case false?:
       throw Failure(
         .invalidArgument, "not_a_transition",
-        "\(name) changes nothing on the ledger, so no proposal can do it: `symbolon openapi` or "
-          + "`symbolon \(name.prefix { $0 != "." }) --help` names the transitions.")
+        "\(name) changes nothing on the ledger, so no proposal can do it: "
+          + "`symbolon \(name.prefix { $0 != "." }) --help` lists what that layer does.")
     case nil:
       throw Failure(
         .invalidArgument, "unknown_method", "There is no method \(name) here: `symbolon --help` lists what there is.")

@@ -21,7 +21,7 @@ package struct Curation<State: LedgerState> {
     if let previous, previous.phase(at: height) != .lapsed {
       throw DataError(
         .alreadyExists, "dataset_exists",
-        "This dataset is \(previous.phase(at: height)) already: see `symbolon data show --dataset \(id)`. A new version "
+        "This dataset is \(previous.phase(at: height)) already: `symbolon data show --dataset \(id)`. A new version "
           + "is a new manifest.")
     }
     let nomination = Nomination(
@@ -92,13 +92,13 @@ package struct Curation<State: LedgerState> {
     guard since <= nomination.height else {
       throw DataError(
         .permissionDenied, "badge_too_late",
-        "Account \(voter) got its badge in block \(since), after the nomination in block \(nomination.height): it votes "
-          + "on later nominations only.")
+        "Account \(voter) got its badge in block \(since), after the nomination in block \(nomination.height): it "
+          + "votes on later nominations only.")
     }
     guard choice == .refuse || nomination.attestations > 0 else {
       throw DataError(
         .failedPrecondition, "not_checked",
-        "Nobody has vouched yet that the files of \(id) are as the manifest says: check them with `symbolon data check`, "
+        "Nobody has vouched yet for the files of \(id): check them with `symbolon data check`, "
           + "then `symbolon data attest`.")
     }
     let key = Key.part(.vote, of: id, round: nomination.round, by: voter)

@@ -12,7 +12,7 @@ package protocol LedgerState {
 
   func get(_ key: [UInt8]) throws -> [UInt8]?
   func put(_ key: [UInt8], _ value: [UInt8]) throws
-  /// Entries whose key begins with `prefix` and comes after `after`, in key order; an empty `after` means from the start.
+  /// Entries whose key begins with `prefix` and comes after `after`, in key order; empty `after`: from the start.
   func range(prefix: [UInt8], after: [UInt8], limit: Int) throws -> [(key: [UInt8], value: [UInt8])]
   /// Tells everyone who listens, once the block is committed; `payload` is JSON.
   func emit(_ topic: String, _ payload: String) throws

@@ -14,7 +14,7 @@ package struct Action: Equatable, Sendable {
     guard Self.isMethod(method) else {
       throw GovernanceError(
         .invalidArgument, "invalid_action",
-        "An action's `method` is a layer and a method, for example `application.set_price`; `\(method.prefix(80))` is not."
+        "An action's `method` is a layer's method like `application.set_price`; `\(method.prefix(80))` is not."
       )
     }
     guard arguments.object != nil, arguments.text.utf8.count <= Self.argumentsLimit else {

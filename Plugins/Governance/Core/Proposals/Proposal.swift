@@ -11,7 +11,7 @@ package struct ProposalID: Hashable, Sendable, CustomStringConvertible {
     guard let digest = Digest(bytes: bytes) else {
       throw GovernanceError(
         .invalidArgument, "invalid_proposal",
-        "`proposal` is an id of 32 bytes, written as 64 hexadecimal digits: list them with `symbolon governance proposals`."
+        "`proposal` is an id, 64 hexadecimal digits: list them with `symbolon governance proposals`."
       )
     }
     self.digest = digest

@@ -10,7 +10,7 @@ package struct Proposals<State: LedgerState> {
     guard try Badges(state).badge(.expert, of: proposer) != nil else {
       throw GovernanceError(
         .permissionDenied, "badge_required",
-        "Only holders of the badge `expert` propose, and account \(proposer) does not hold it: ask the genesis authority "
+        "Only holders of the badge `expert` propose, and account \(proposer) does not: ask the genesis authority "
           + "for it (`symbolon governance badge_grant`).")
     }
     let actions = try Action.list(json: json)
