@@ -4,22 +4,26 @@ import FoundationEssentials
 import Synchronization
 protocol Speaker { func speak() -> String }
 #if NEXT
-let tag = "B"
-struct Payload: Codable, Hashable { var a: Int; var extra: [String] = ["b","b"]; var z = 7 }
+  let tag = "B"
+  struct Payload: Codable, Hashable { var a: Int; var extra: [String] = ["b", "b"]; var z = 7 }
 #else
-let tag = "A"
-struct Payload: Codable, Hashable { var a: Int }
+  let tag = "A"
+  struct Payload: Codable, Hashable { var a: Int }
 #endif
-final class Box<T>: Speaker { let v: T; init(_ v: T) { self.v = v }; func speak() -> String { "\(tag):\(type(of: v))" } }
+final class Box<T>: Speaker {
+  let v: T; init(_ v: T) { self.v = v }; func speak() -> String { "\(tag):\(type(of: v))" }
+}
 extension Payload: Speaker { func speak() -> String { tag } }
 extension Array: Speaker where Element: Speaker { func speak() -> String { tag + map { $0.speak() }.joined() } }
 struct Fail: Error, Equatable { var w = tag }
-enum Kind: String, Codable, CaseIterable { case one, two
-#if NEXT
- case three
-#endif
+enum Kind: String, Codable, CaseIterable {
+  case one, two
+  #if NEXT
+    case three
+  #endif
 }
 let counter = Mutex<[Payload: Int]>([:])
+/// Reads from both copies.
 @c public func probe(_ out: UnsafeMutablePointer<CChar>, _ rounds: Int32) -> Int32 {
   var bad: Int32 = 0
   for i in 0..<Int(rounds) {
@@ -34,9 +38,9 @@ let counter = Mutex<[Payload: Int]>([:])
     let data = try? JSONEncoder().encode(Payload(a: i))
     if data.flatMap({ try? JSONDecoder().decode(Payload.self, from: $0) })?.a != i { bad += 1 }
     #if NEXT
-    if Kind.allCases.count != 3 || MemoryLayout<Payload>.size != 24 { bad += 1 }
+      if Kind.allCases.count != 3 || MemoryLayout<Payload>.size != 24 { bad += 1 }
     #else
-    if Kind.allCases.count != 2 || MemoryLayout<Payload>.size != 8 { bad += 1 }
+      if Kind.allCases.count != 2 || MemoryLayout<Payload>.size != 8 { bad += 1 }
     #endif
     counter.withLock { $0[Payload(a: i % 100), default: 0] += 1 }
     let kp = \Payload.a
@@ -45,6 +49,8 @@ let counter = Mutex<[Payload: Int]>([:])
   // The one thing that does find the version that was loaded first: a look-up by mangled name. Plugins do without it.
   let sameByName = _typeByName("9duplicate7PayloadV") == Payload.self
   let s = "\(tag) own-by-name=\(sameByName)"
-  s.withCString { p in var k = 0; while p[k] != 0 && k < 250 { out[k] = p[k]; k += 1 }; out[k] = 0 }
+  s.withCString { p in
+    var k = 0; while p[k] != 0 && k < 250 { out[k] = p[k]; k += 1 }; out[k] = 0
+  }
   return bad
 }

@@ -5,8 +5,6 @@ import Testing
 @Suite struct SourceTests {
   /// Files that may be longer than 400 lines, each with its reason.
   static let longFiles: [String: String] = [:]
-  /// Functions that may be longer than 60 lines, each with its reason.
-  static let longFunctions: [String: String] = [:]
 
   static let files = (try? Repository.files()) ?? []
   static let sources = files.filter(\.isSource)
@@ -23,10 +21,9 @@ import Testing
   }
 
   @Test func noFunctionHasMoreThan60Lines() {
-    for file in Self.sources where file.suffix == "swift" {
+    for file in Self.sources where file.suffix == "swift" && !file.path.hasPrefix("Tests/") {
       for function in functions(in: file) where function.length > 60 {
-        #expect(
-          Self.longFunctions["\(file) \(function.name)"] != nil, "\(file) \(function.name): \(function.length) lines")
+        Issue.record("\(file) \(function.name) has \(function.length) lines")
       }
     }
   }
