@@ -33,29 +33,17 @@ import Testing
     let new = try RunningNode.fixture("VERSION=\"2.0.0\"")
     let node = try RunningNode(plugins: "[plugin.fixture]\nlibrary = \"\(old)\"\n")
     defer { node.stop() }
-    let finished = DispatchGroup()
-    let results = Results()
-    for _ in 0..<4 {
-      DispatchQueue.global().async(group: finished) {
-        for _ in 0..<12 {
-          if let result = try? node.command("fixture", "slow", "--milliseconds", "20") { results.add(result) }
-        }
-      }
-    }
-    let stream = Results()
-    DispatchQueue.global().async(group: finished) {
-      if let result = try? node.command("fixture", "stream", "--count", "40", "--milliseconds", "20") {
-        stream.add(result)
-      }
-    }
-    usleep(200_000)
+    let stream = try node.begin("fixture", "stream", "--count", "60", "--milliseconds", "20")
+    let callers = Callers(4, of: 12) { try node.command("fixture", "slow", "--milliseconds", "20") }
+    callers.wait(forAtLeast: 4)
+    #expect(try stream.firstLine() == "1.0.0")
     let reload = try node.command("plugin", "reload", "fixture", "--library", new)
     #expect(reload.status == 0 && reload.out.contains("1.0.0 → 2.0.0"), "\(reload.err)")
-    finished.wait()
-    #expect(results.all.count == 48 && results.all.allSatisfy { $0.status == 0 })
-    #expect(Set(results.all.map(\.out)) == ["1.0.0\n", "2.0.0\n"])
-    let items = try #require(stream.all.first).out.split(separator: "\n")
-    #expect(items.count == 40 && Set(items) == ["1.0.0"], "a stream ends on the generation where it began")
+    let results = callers.all()
+    #expect(results.count == 48 && results.allSatisfy { $0.status == 0 })
+    #expect(Set(results.map(\.out)) == ["1.0.0\n", "2.0.0\n"])
+    let items = try stream.rest().split(separator: "\n")
+    #expect(items.count == 59 && Set(items) == ["1.0.0"], "a stream ends on the generation where it began")
     #expect(try node.command("plugin", "list").out.contains("2.0.0    2"))
   }
 
@@ -74,20 +62,12 @@ import Testing
     let new = try RunningNode.fixture("EXCLUSIVE", "VERSION=\"2.0.0\"")
     let node = try RunningNode(plugins: "[plugin.fixture]\nlibrary = \"\(old)\"\n")
     defer { node.stop() }
-    let finished = DispatchGroup()
-    let results = Results()
-    for _ in 0..<4 {
-      DispatchQueue.global().async(group: finished) {
-        for _ in 0..<10 {
-          if let result = try? node.command("fixture", "slow", "--milliseconds", "30") { results.add(result) }
-        }
-      }
-    }
-    usleep(150_000)
+    let callers = Callers(4, of: 10) { try node.command("fixture", "slow", "--milliseconds", "30") }
+    callers.wait(forAtLeast: 4)
     #expect(try node.command("plugin", "reload", "fixture", "--library", new).status == 0)
-    finished.wait()
-    #expect(results.all.count == 40 && results.all.allSatisfy { $0.status == 0 })
-    #expect(Set(results.all.map(\.out)) == ["1.0.0\n", "2.0.0\n"])
+    let results = callers.all()
+    #expect(results.count == 40 && results.allSatisfy { $0.status == 0 })
+    #expect(Set(results.map(\.out)) == ["1.0.0\n", "2.0.0\n"])
   }
 
   @Test func theSameLibraryAndUnknownPluginsAreRefused() throws {
@@ -114,11 +94,42 @@ import Testing
   }
 }
 
-/// Outcomes from several threads.
-final class Results: @unchecked Sendable {  // Proof: the array is behind the lock.
-  private let lock = NSLock()
+/// Threads that repeat a command and keep what came of it.
+///
+/// Threads of their own: blocking the pool of Swift's tasks would hold up the other tests.
+private final class Callers: @unchecked Sendable {  // Proof: what changes is behind the condition's lock.
+  private let changed = NSCondition()
   private var outcomes: [(status: Int32, out: String, err: String)] = []
+  private let expected: Int
 
-  func add(_ outcome: (status: Int32, out: String, err: String)) { lock.withLock { outcomes.append(outcome) } }
-  var all: [(status: Int32, out: String, err: String)] { lock.withLock { outcomes } }
+  init(
+    _ threads: Int, of calls: Int, command: @escaping @Sendable () throws -> (status: Int32, out: String, err: String)
+  ) {
+    expected = threads * calls
+    for _ in 0..<threads {
+      Thread.detachNewThread { [self] in
+        for _ in 0..<calls { add((try? command()) ?? (-1, "", "not started")) }
+      }
+    }
+  }
+
+  /// Waits until so many commands have ended.
+  func wait(forAtLeast count: Int) {
+    changed.withLock {
+      while outcomes.count < count { changed.wait() }
+    }
+  }
+
+  /// Waits for all and gives back what came of them.
+  func all() -> [(status: Int32, out: String, err: String)] {
+    wait(forAtLeast: expected)
+    return changed.withLock { outcomes }
+  }
+
+  private func add(_ outcome: (status: Int32, out: String, err: String)) {
+    changed.withLock {
+      outcomes.append(outcome)
+      changed.broadcast()
+    }
+  }
 }

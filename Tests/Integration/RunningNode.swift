@@ -58,6 +58,11 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
     try Self.run(["\(Self.binaries)/symbolon"] + words, environment: ["SYMBOLON_CONFIG": configuration])
   }
 
+  /// Starts a command that writes lines, to be read while it runs.
+  func begin(_ words: String...) throws -> RunningCommand {
+    try RunningCommand(["\(Self.binaries)/symbolon"] + words, environment: ["SYMBOLON_CONFIG": configuration])
+  }
+
   static func run(_ words: [String], environment: [String: String] = [:]) throws -> (
     status: Int32, out: String, err: String
   ) {
@@ -96,4 +101,36 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   private static let counter = Atomic<Int>(0)
+}
+
+/// A command whose output is read while it runs.
+final class RunningCommand {
+  private let process = Process()
+  private let output = Pipe()
+
+  init(_ words: [String], environment: [String: String]) throws {
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = words
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardOutput = output
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+  }
+
+  /// The first line; waits for it.
+  func firstLine() throws -> String {
+    var bytes = Data()
+    while let byte = try output.fileHandleForReading.read(upToCount: 1), byte.first != UInt8(ascii: "\n"), !byte.isEmpty
+    {
+      bytes += byte
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Everything after it; waits for the end.
+  func rest() throws -> String {
+    let bytes = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return String(decoding: bytes, as: UTF8.self)
+  }
 }

@@ -58,7 +58,7 @@ struct NodeOptions: ParsableArguments {
 
   static func dataFolder(config: String, data: String?) throws(HostError) -> String {
     if let data { return ConfigurationReader.expand(data) }
-    if access(config, R_OK) == 0 || config != "plugins.conf" { return try Configuration(contentsOf: config).data }
+    if access(config, R_OK) == 0 || config != "plugins.conf" { return try Configuration.dataFolder(of: config) }
     return ConfigurationReader.expand("~/.symbolon")
   }
 

@@ -27,6 +27,18 @@ package struct Configuration: Equatable, Sendable {
 
   /// Reads and checks a file; the error carries the file's name, line and column.
   package init(contentsOf path: String) throws(HostError) {
+    try self.init(parsing: try Self.read(path), path: path)
+  }
+
+  /// The data folder that a file names, even when other parts of it are wrong: a running node stays within reach.
+  static func dataFolder(of path: String) throws(HostError) -> String {
+    let reader = try ConfigurationReader(try read(path), path: path)
+    return ConfigurationReader.expand(try reader.string(["host", "data"]) ?? defaultData)
+  }
+
+  private static let defaultData = "~/.symbolon"
+
+  private static func read(_ path: String) throws(HostError) -> String {
     let bytes: Data
     do {
       bytes = try Data(contentsOf: URL(filePath: path))
@@ -39,7 +51,7 @@ package struct Configuration: Equatable, Sendable {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .invalid("configuration_not_utf8", "\(path) is not UTF-8 text.")
     }
-    try self.init(parsing: text, path: path)
+    return text
   }
 
   /// Checks a text.
@@ -53,7 +65,7 @@ package struct Configuration: Equatable, Sendable {
         throw reader.failure(["host", "listen"], error.message)
       }
     }
-    data = ConfigurationReader.expand(try reader.string(["host", "data"]) ?? "~/.symbolon")
+    data = ConfigurationReader.expand(try reader.string(["host", "data"]) ?? Self.defaultData)
     guard data.hasPrefix("/") else {
       throw reader.failure(["host", "data"], "`data` must be an absolute path, or begin with ~/.")
     }
