@@ -35,7 +35,7 @@ struct TableHeaderGuard {
     position += 1
     if current == UInt8(ascii: "[") { position += 1 }
     skipBlanks()
-    switch current {
+    switch current ?? 0 {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "\""),
       UInt8(ascii: "'"), UInt8(ascii: "]"):
