@@ -126,7 +126,7 @@ private final class ResultCollector {
       return 0
     }
     guard encoding == .json, field.type != .json else { return receive(message.buffer) }
-    let text = json(field, Array(message.buffer)).text
+    let text = field.json(memory: Array(message.buffer)).text
     return Array(text.utf8).withUnsafeBytes(receive)
   }
 
@@ -139,31 +139,14 @@ private final class ResultCollector {
       if field.type.isSlice {
         guard let bytes = slices[index] else { return nil }
         item = .slice(bytes)
-        members[field.name] = json(field, bytes)
+        members[field.name] = field.json(memory: bytes)
       } else {
         item = .scalar(
           field.type.width == 8 ? scalars[index] : scalars[index] & (1 << (8 * UInt64(field.type.width)) - 1))
-        members[field.name] = json(field, withUnsafeBytes(of: scalars[index]) { Array($0) })
+        members[field.name] = field.json(memory: withUnsafeBytes(of: scalars[index]) { Array($0) })
       }
       if encoding == .canonical { Arguments.append(item, field.type, to: &canonical) }
     }
     return encoding == .canonical ? canonical : Array(JSONValue.object(members).text.utf8)
-  }
-
-  private func json(_ field: Signature.Field, _ bytes: [UInt8]) -> JSONValue {
-    func load<T: BitwiseCopyable>(_ type: T.Type) -> T? {
-      bytes.count < MemoryLayout<T>.size ? nil : bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
-    }
-    switch field.type {
-    case .text: return .string(String(decoding: bytes, as: UTF8.self))
-    case .bytes: return .string(bytes.hexadecimal)
-    case .json: return .raw(String(decoding: bytes, as: UTF8.self))
-    case .bool: return load(UInt8.self).map { .bool($0 != 0) } ?? .null
-    case .i32: return load(Int32.self).map { .integer(Int64($0)) } ?? .null
-    case .u32: return load(UInt32.self).map { .integer(Int64($0)) } ?? .null
-    case .i64: return load(Int64.self).map { .integer($0) } ?? .null
-    case .u64: return load(UInt64.self).map { .unsigned($0) } ?? .null
-    case .f64: return load(Double.self).map { .number($0) } ?? .null
-    }
   }
 }

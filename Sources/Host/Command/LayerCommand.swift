@@ -124,13 +124,22 @@ struct LayerCommand {
       throw .refused("other_call", "The prepared transaction is not the call that was asked for: nothing was signed.")
     }
     let receipt = try client.invoke(submit, ["transaction": .string((body + key.sign(body)).hexadecimal)])
-    let view = receipt[key: "receipt"] ?? receipt
+    let view = Self.withResults(receipt[key: "receipt"] ?? receipt, of: method)
     print(json ? view.text : Terminal.pretty(view))
     guard view[key: "status"]?.unsigned ?? 0 == 0 else {
       throw HostError(
         Int(view[key: "status"]?.unsigned ?? 2), view[key: "code"]?.string ?? "failed",
         view[key: "message"]?.string ?? "The transaction failed.")
     }
+  }
+
+  /// The receipt with its canonical result bytes spelled out by name.
+  private static func withResults(_ receipt: JSONValue, of method: CatalogMethod) -> JSONValue {
+    guard case .object(var members) = receipt, let text = members["result"]?.string,
+      let bytes = [UInt8](hexadecimal: text), let results = method.signature.results(canonical: bytes)
+    else { return receipt }
+    members["results"] = results
+    return .object(members)
   }
 
   /// How every transaction body ends: u16 length and method name, u32 length and canonical arguments.

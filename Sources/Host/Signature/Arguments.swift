@@ -138,6 +138,47 @@ package struct Arguments: Sendable {
   }
 }
 
+extension Signature {
+  /// The canonical results of a call as JSON by name; nil when the bytes do not fit.
+  func results(canonical bytes: [UInt8]) -> JSONValue? {
+    guard !results.isEmpty, !streams,
+      let items = try? Arguments(canonical: bytes, for: Signature(name: name, parameters: results, results: [])).items
+    else { return nil }
+    var members: [String: JSONValue] = [:]
+    for (field, item) in zip(results, items) {
+      switch item {
+      case .slice(let bytes): members[field.name] = field.json(memory: bytes)
+      case .scalar(let value): members[field.name] = field.json(memory: withUnsafeBytes(of: value) { Array($0) })
+      }
+    }
+    return .object(members)
+  }
+
+  private init(name: String, parameters: [Field], results: [Field]) {
+    (self.name, self.parameters, self.results) = (name, parameters, results)
+  }
+}
+
+extension Signature.Field {
+  /// The JSON form of a value that lies in memory in host byte order.
+  func json(memory bytes: [UInt8]) -> JSONValue {
+    func load<T: BitwiseCopyable>(_ type: T.Type) -> T? {
+      bytes.count < MemoryLayout<T>.size ? nil : bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
+    }
+    switch type {
+    case .text: return .string(String(decoding: bytes, as: UTF8.self))
+    case .bytes: return .string(bytes.hexadecimal)
+    case .json: return .raw(String(decoding: bytes, as: UTF8.self))
+    case .bool: return load(UInt8.self).map { .bool($0 != 0) } ?? .null
+    case .i32: return load(Int32.self).map { .integer(Int64($0)) } ?? .null
+    case .u32: return load(UInt32.self).map { .integer(Int64($0)) } ?? .null
+    case .i64: return load(Int64.self).map { .integer($0) } ?? .null
+    case .u64: return load(UInt64.self).map { .unsigned($0) } ?? .null
+    case .f64: return load(Double.self).map { .number($0) } ?? .null
+    }
+  }
+}
+
 extension [UInt8] {
   /// Reads hexadecimal digits, upper or lower case, with an optional 0x.
   package init?(hexadecimal text: String) {
