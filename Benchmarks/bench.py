@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Scripts"))
-from node import BUILT, MODELS, Node
+from node import BUILT, MODELS, Node, NodeError
 
 MODEL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
@@ -165,7 +165,7 @@ def main():
                 figures.append(figure)
                 if not as_json:
                     print(figure.line(), flush=True)
-        except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+        except (NodeError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
             print(f"bench: {title} could not be measured: {error}", file=sys.stderr)
             failed = True
     if as_json:

@@ -49,8 +49,11 @@ class Node:
 
     def __init__(self, folder, port=None, settings=None):
         self.folder = Path(folder)
-        self.port = port or free_port()
         self.config = self.folder / "plugins.conf"
+        if self.config.exists():
+            found = re.search(r'(?m)^listen\s*=\s*".*:(\d+)"', self.config.read_text())
+            port = int(found.group(1)) if found else port
+        self.port = port or free_port()
         self.log = self.folder / "node.log"
         self.data = self.folder / "data"
         self.process = None
