@@ -120,7 +120,8 @@ struct ArgumentParserBySignature {
   private func isFile(_ word: String) -> Bool { word == "-" || (word.hasPrefix("@") && word.count > 1) }
 
   private func read(_ word: String) throws(HostError) -> [UInt8] {
-    let path = word == "-" ? "/dev/stdin" : String(word.dropFirst())
+    if word == "-" { return StandardInput.readAll() }
+    let path = String(word.dropFirst())
     guard let bytes = try? Data(contentsOf: URL(filePath: path)) else {
       throw .notFound("no_file", "The file \(path) cannot be read.")
     }

@@ -14,7 +14,7 @@ struct Symbolon: ParsableCommand {
     version: Version.current,
     subcommands: [
       Run.self, Stop.self, Status.self, Check.self, Reload.self, PluginCommand.self, WalletCommand.self,
-      BenchCalls.self,
+      BenchCalls.self, ParseTOML.self,
     ])
 
   /// Runs the built-in command, or the method of a layer when the first word is none of the built-in ones.
@@ -63,6 +63,22 @@ struct NodeOptions: ParsableArguments {
   }
 
   func client() throws(HostError) -> ControlClient { try ControlClient(data: try dataFolder()) }
+}
+
+/// What is piped into a command.
+enum StandardInput {
+  /// Everything up to the end, at most 64 MiB.
+  static func readAll() -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while bytes.count < 64 << 20 {
+      let count = read(STDIN_FILENO, &buffer, buffer.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      bytes += buffer[..<count]
+    }
+    return bytes
+  }
 }
 
 /// What commands print and how they end.

@@ -51,10 +51,13 @@ package struct Configuration: Equatable, Sendable {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .invalid("configuration_not_utf8", "\(path) is not UTF-8 text.")
     }
+    if let line = try SyntaxProbe(text).fatalLine() {
+      throw .invalid("configuration_syntax", "\(path):\(line):1: this is not TOML. Nothing was changed.")
+    }
     return text
   }
 
-  /// Checks a text.
+  /// Checks a text that the parser is known to survive: `init(contentsOf:)` asks a child process first.
   package init(parsing text: String, path: String) throws(HostError) {
     let reader = try ConfigurationReader(text, path: path)
     self.path = path

@@ -10,13 +10,6 @@ struct ConfigurationReader {
   init(_ text: String, path: String) throws(HostError) {
     self.text = text
     self.path = path
-    var headers = TableHeaderGuard(text)
-    if let place = headers.firstFault() {
-      throw .invalid(
-        "configuration_syntax",
-        "\(path):\(place.line):\(place.column): a table's name was expected, as in [plugin.ledger]. Nothing was changed."
-      )
-    }
     do {
       let table = try TOMLTable(string: text)
       root = try JSONValue(parsing: table.convert(to: .json).utf8)
