@@ -49,6 +49,31 @@ static int32_t who(void *self, symbolon_call *call, symbolon_sink *out) {
   return out->write(out, symbolon_text(call->caller ? call->caller : "nobody"));
 }
 
+static _Atomic uint64_t heard_count;
+
+/* Counts the events of the topic "fixture.shout". */
+static void hear(void *context, symbolon_slice topic, symbolon_slice json) {
+  (void)context, (void)topic;
+  heard_count += json.size > 0;
+}
+
+/* shout(times: u32): publishes events */
+static int32_t shout(void *self, symbolon_call *call, uint32_t times) {
+  const symbolon_events *events = (const symbolon_events *)the_host->service(the_host, SYMBOLON_EVENTS);
+  (void)self;
+  for (uint32_t i = 0; i < times; i++)
+    if (events->publish(the_host, symbolon_text("fixture.shout"), symbolon_text("{}")) != SYMBOLON_OK)
+      return symbolon_fail(call, SYMBOLON_RESOURCE_EXHAUSTED, "queue_full", "Too many events wait.");
+  return SYMBOLON_OK;
+}
+
+/* heard() -> (count: u64) */
+static int32_t heard(void *self, symbolon_call *call, uint64_t *count) {
+  (void)self, (void)call;
+  *count = heard_count;
+  return SYMBOLON_OK;
+}
+
 #ifdef IMPORTS
 static int32_t (*provider_version)(symbolon_call *, symbolon_sink *);
 static int32_t (*provider_who)(symbolon_call *, symbolon_sink *);
@@ -87,6 +112,12 @@ static int32_t start(void *self, symbolon_call *call) {
 #ifdef FAILS_TO_START
   return symbolon_fail(call, SYMBOLON_UNAVAILABLE, "no_start", "The engine does not turn over.");
 #endif
+#ifdef LISTENS
+  const symbolon_events *events = (const symbolon_events *)the_host->service(the_host, SYMBOLON_EVENTS);
+  return events->subscribe(the_host, symbolon_text("fixture.shout"), NULL, hear);
+#else
+  (void)hear;
+#endif
   return SYMBOLON_OK;
 }
 
@@ -105,6 +136,8 @@ static const symbolon_method methods[] = {
     {sizeof(symbolon_method), SYMBOLON_READS, "relay_who() -> (caller: text)", "Ask who calls",
      (void (*)(void))relay_who, NULL, NULL},
 #endif
+    {sizeof(symbolon_method), 0, "shout(times: u32)", "Publish", (void (*)(void))shout, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "heard() -> (count: u64)", "Count", (void (*)(void))heard, NULL, NULL},
 #ifdef METHOD_TWICE
     {sizeof(symbolon_method), SYMBOLON_READS, "version() -> (version: text)", "Again", (void (*)(void))version, NULL,
      NULL},
