@@ -36,7 +36,7 @@ struct LedgerSettings: Decodable {
     supply = try container.decodeIfPresent(UInt64.self, forKey: .supply) ?? 1_000_000_000_000_000
     authority = try container.decodeIfPresent(String.self, forKey: .authority)
     blockIntervalMilliseconds = try container.decodeIfPresent(Int.self, forKey: .blockIntervalMilliseconds) ?? 1000
-    maxTransactionBytes = try container.decodeIfPresent(Int.self, forKey: .maxTransactionBytes) ?? 16 * 1024
+    maxTransactionBytes = try container.decodeIfPresent(Int.self, forKey: .maxTransactionBytes) ?? 64 * 1024
   }
 
   /// The network, once the settings make sense.
