@@ -58,7 +58,7 @@ let package = Package(
     .systemLibrary(
       name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PluginAPI", path: "Sources/PluginAPI"),
-    .target(name: "Canonical", path: "Sources/Canonical", swiftSettings: strict),
+    .target(name: "Canonical", dependencies: ["CSodium"], path: "Sources/Canonical", swiftSettings: strict),
     .target(
       name: "PluginKit", dependencies: ["PluginAPI", "CFFI"], path: "Sources/PluginKit",
       exclude: ["plugin.version"], swiftSettings: strict),
@@ -77,13 +77,14 @@ let package = Package(
     .executableTarget(
       name: "EngineBench", dependencies: ["InferenceCore"], path: "Benchmarks/Engine", swiftSettings: strict),
     .executableTarget(
-      name: "LedgerBench", dependencies: ["LedgerCore"], path: "Benchmarks/Ledger", swiftSettings: strict),
+      name: "LedgerBench", dependencies: ["LedgerCore", "Canonical"], path: "Benchmarks/Ledger", swiftSettings: strict),
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host"]),
     tests("Edge", ["EdgeCore"]),
-    tests("Ledger", ["LedgerCore", "LedgerBench", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests(
+      "Ledger", ["LedgerCore", "LedgerBench", "Canonical", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("Application", ["ApplicationCore"]),
     tests("Governance", ["GovernanceCore", "Canonical"]),
     tests("Data", ["DataCore", "Canonical"]),

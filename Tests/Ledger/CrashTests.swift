@@ -1,3 +1,4 @@
+import Canonical
 import Foundation
 import LedgerCore
 import Testing
@@ -50,7 +51,7 @@ struct CrashTests {
     try store.audit()
     for line in acknowledged {
       let fields = line.split(separator: " ").map(String.init)
-      let id = try #require(bytes(hexadecimal: fields[0]).flatMap(Digest.init(bytes:)))
+      let id = try #require(octets(hexadecimal: fields[0]).flatMap(Digest.init(bytes:)))
       let (transaction, receipt) = try #require(try store.transaction(id), "seed \(seed): \(line) is lost")
       #expect(receipt.outcome.succeeded && receipt.height.description == fields[1], "seed \(seed)")
       #expect(transaction.body.lane.number.description == fields[2], "seed \(seed)")

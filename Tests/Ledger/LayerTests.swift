@@ -1,3 +1,4 @@
+import Canonical
 import LedgerCore
 import Synchronization
 import Testing

@@ -1,3 +1,4 @@
+import Canonical
 import LedgerCore
 import Testing
 
@@ -31,9 +32,9 @@ struct VectorTests {
     ),
   ])
   func signaturesAreThoseOfRFC8032(seed: String, key: String, message: String, signature: String) throws {
-    let secret = try #require(bytes(hexadecimal: seed))
+    let secret = try #require(octets(hexadecimal: seed))
     let pair = try #require(KeyPair(seed: secret))
-    let text = try #require(bytes(hexadecimal: message))
+    let text = try #require(octets(hexadecimal: message))
     #expect(pair.account.description == key)
     #expect(hexadecimal(pair.sign(text)) == signature)
     #expect(Ed25519.isValid(pair.sign(text), of: text, by: pair.account.bytes))
@@ -44,7 +45,7 @@ struct VectorTests {
     let leaves = try [
       "", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
     ]
-    .map { try #require(bytes(hexadecimal: $0)) }
+    .map { try #require(octets(hexadecimal: $0)) }
     let roots = [
       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
       "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",

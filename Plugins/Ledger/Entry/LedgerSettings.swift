@@ -1,3 +1,4 @@
+import Canonical
 import LedgerCore
 import PluginKit
 
@@ -50,7 +51,7 @@ struct LedgerSettings: Decodable {
       throw wrong("`max_transaction_bytes` is between 1024 and 65536.")
     }
     guard let authority else { return Genesis(network: network, authority: node, supply: Amount(supply)) }
-    guard let account = LedgerCore.bytes(hexadecimal: authority).flatMap(AccountID.init) else {
+    guard let account = octets(hexadecimal: authority).flatMap(AccountID.init) else {
       throw wrong("`authority` is an account: 64 hexadecimal digits.")
     }
     return Genesis(network: network, authority: account, supply: Amount(supply))

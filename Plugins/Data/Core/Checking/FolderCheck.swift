@@ -1,3 +1,4 @@
+import Canonical
 import Glibc
 
 /// Compares the real files in a folder with a manifest.

@@ -1,3 +1,5 @@
+import Canonical
+
 /// An account: an Ed25519 public key.
 package struct AccountID: Hashable, Sendable, CustomStringConvertible {
   /// 32 bytes.
@@ -51,17 +53,4 @@ package struct DatasetID: Hashable, Sendable, CustomStringConvertible {
   }
 
   package var description: String { digest.description }
-}
-
-/// Lowercase hexadecimal digits.
-package func hexadecimal(_ bytes: [UInt8]) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}
-
-/// The bytes that hexadecimal digits of either case stand for; nil for anything else.
-package func octets(hexadecimal text: String) -> [UInt8]? {
-  let digits = text.utf8.compactMap { Character(Unicode.Scalar($0)).hexDigitValue.map(UInt8.init) }
-  guard digits.count == text.utf8.count, digits.count.isMultiple(of: 2) else { return nil }
-  return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
 }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// Publishes, votes on and executes proposals.
 package struct Proposals<State: LedgerState> {
   let state: State

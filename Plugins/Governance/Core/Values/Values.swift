@@ -1,3 +1,5 @@
+import Canonical
+
 /// An account: an Ed25519 public key.
 package struct AccountID: Hashable, Sendable, CustomStringConvertible {
   /// 32 bytes.
@@ -43,10 +45,4 @@ package struct Sequence: Hashable, Comparable, Sendable {
   package init(_ value: UInt64) { self.value = value }
 
   package static func < (a: Sequence, b: Sequence) -> Bool { a.value < b.value }
-}
-
-/// Lowercase hexadecimal digits.
-package func hexadecimal(_ bytes: [UInt8]) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// A block's head: what is hashed, signed and chained.
 package struct BlockHeader: Hashable, Sendable {
   package static let tag = Array("symbolon/block/v1\0".utf8)

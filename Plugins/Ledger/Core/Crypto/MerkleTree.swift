@@ -1,3 +1,5 @@
+import Canonical
+
 /// The Merkle tree hash of RFC 6962, section 2.1: leaves and nodes are hashed with different prefixes.
 package enum MerkleTree {
   /// The root over leaves in order; SHA-256 of nothing for no leaves.

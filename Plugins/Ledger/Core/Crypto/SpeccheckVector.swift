@@ -1,3 +1,5 @@
+import Canonical
+
 /// One of the 12 signatures on which Ed25519 libraries disagree.
 ///
 /// Source: github.com/novifinancial/ed25519-speccheck, `cases.txt` ("Taming the many EdDSAs", ePrint 2020/1244).
@@ -10,9 +12,9 @@ package struct SpeccheckVector: Sendable {
   package static let libsodiumPattern = "XXXVXXXXXXXX"
 
   private init(_ message: String, _ publicKey: String, _ signature: String) {
-    self.message = bytes(hexadecimal: message) ?? []
-    self.publicKey = bytes(hexadecimal: publicKey) ?? []
-    self.signature = bytes(hexadecimal: signature) ?? []
+    self.message = octets(hexadecimal: message) ?? []
+    self.publicKey = octets(hexadecimal: publicKey) ?? []
+    self.signature = octets(hexadecimal: signature) ?? []
   }
 
   package static let all: [SpeccheckVector] = [

@@ -1,3 +1,4 @@
+import Canonical
 import Synchronization
 
 /// A block in the making: takes transactions one after the other, on one thread, and becomes an `ExecutedBlock`.

@@ -1,3 +1,5 @@
+import Canonical
+
 /// The rules: which block follows from a state, transactions and a time.
 ///
 /// Pure apart from reading the given state.

@@ -1,3 +1,4 @@
+import Canonical
 import Synchronization
 
 /// The state of the block that is being made, behind one short lock an operation.

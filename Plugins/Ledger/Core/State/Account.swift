@@ -1,3 +1,5 @@
+import Canonical
+
 /// An account's record: everything that was ever debited and credited, and the next sequence of its main lane.
 package struct Account: Hashable, Sendable {
   package var debits: UInt128 = 0

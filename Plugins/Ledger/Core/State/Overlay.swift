@@ -1,3 +1,5 @@
+import Canonical
+
 /// The changes of the block that is being made, over committed state, with an undo log for savepoints.
 package struct Overlay: Sendable {
   private let base: any StateReader

@@ -1,3 +1,5 @@
+import Canonical
+
 /// What a transaction came to: the method's result, or its refusal.
 ///
 /// Either way it is in a block and its sequence used.

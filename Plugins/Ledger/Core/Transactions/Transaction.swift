@@ -1,3 +1,5 @@
+import Canonical
+
 /// What an account signs: one call of one TRANSITION method, on one chain, at one place in one lane.
 package struct TransactionBody: Hashable, Sendable {
   /// The domain tag that every body begins with.

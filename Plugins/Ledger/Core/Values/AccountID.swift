@@ -1,3 +1,5 @@
+import Canonical
+
 /// Who owns credits: an Ed25519 public key, or an account that a layer opened under a name.
 package struct AccountID: Hashable, Sendable, CustomStringConvertible {
   /// 32 bytes.

@@ -1,3 +1,5 @@
+import Canonical
+
 extension LedgerNode {
   package func headView() -> HeadView {
     let head = store.head

@@ -1,3 +1,5 @@
+import Canonical
+
 /// The ledger's newest block and which network it is.
 package struct HeadView: Codable, Sendable {
   package let chain: String

@@ -1,33 +1,5 @@
-import CSodium
-
-/// A SHA-256 value: 32 bytes.
-package struct Digest: Hashable, Sendable, CustomStringConvertible {
-  /// The 32 bytes.
-  package let bytes: [UInt8]
-
-  /// The digest of a message.
-  package init(of message: [UInt8]) {
-    var digest = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256(&digest, message, UInt64(message.count))
-    bytes = digest
-  }
-
-  /// A digest that is known; nil unless it has 32 bytes.
-  package init?(bytes: [UInt8]) {
-    guard bytes.count == 32 else { return nil }
-    self.bytes = bytes
-  }
-
-  private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
-
-  /// 32 zero bytes: the predecessor of the first block, the root of nothing yet.
-  package static let zero = Digest(unchecked: [UInt8](repeating: 0, count: 32))
-
-  package var description: String { hexadecimal(bytes) }
-}
-
-/// Lowercase hexadecimal digits.
-package func hexadecimal(_ bytes: [UInt8]) -> String {
+/// Lowercase hexadecimal digits, the text form of bytes everywhere.
+public func hexadecimal(_ bytes: [UInt8]) -> String {
   let digits = Array("0123456789abcdef".utf8)
   var text: [UInt8] = []
   text.reserveCapacity(bytes.count * 2)
@@ -39,7 +11,7 @@ package func hexadecimal(_ bytes: [UInt8]) -> String {
 }
 
 /// The bytes that hexadecimal digits stand for; nil for anything else.
-package func bytes(hexadecimal text: String) -> [UInt8]? {
+public func octets(hexadecimal text: String) -> [UInt8]? {
   let digits = Array(text.utf8)
   guard digits.count.isMultiple(of: 2) else { return nil }
   var bytes: [UInt8] = []
