@@ -65,7 +65,9 @@ private func makeRegisterFunction(
 
 extension symbolon_slice {
   /// The bytes, borrowed for the running call.
-  var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: data, count: Int(size)) }
+  var buffer: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: data, count: data == nil ? 0 : Int(clamping: size))
+  }
 }
 
 extension UnsafeRawBufferPointer {

@@ -49,6 +49,13 @@ static int32_t who(void *self, symbolon_call *call, symbolon_sink *out) {
   return out->write(out, symbolon_text(call->caller ? call->caller : "nobody"));
 }
 
+/* weigh(content: bytes, flag: bool) -> (size: u64) */
+static int32_t weigh(void *self, symbolon_call *call, symbolon_slice content, uint8_t flag, uint64_t *size) {
+  (void)self, (void)call, (void)flag;
+  *size = content.size;
+  return SYMBOLON_OK;
+}
+
 static _Atomic uint64_t heard_count;
 
 /* Counts the events of the topic "fixture.shout". */
@@ -84,6 +91,16 @@ static int32_t relay(void *self, symbolon_call *call, symbolon_sink *out) {
   return provider_version(call, out);
 }
 
+static int32_t (*provider_weigh)(symbolon_call *, symbolon_slice, uint8_t, uint64_t *);
+
+/* relay_bad(kind: u32): passes what a type forbids; 0 passes what is right */
+static int32_t relay_bad(void *self, symbolon_call *call, uint32_t kind) {
+  symbolon_slice content = {kind == 1 ? NULL : (const uint8_t *)"12345", 5};
+  uint64_t size = 0;
+  (void)self;
+  return provider_weigh(call, content, kind == 2 ? 2 : 1, &size);
+}
+
 /* relay_who() -> (caller: text) */
 static int32_t relay_who(void *self, symbolon_call *call, symbolon_sink *out) {
   (void)self;
@@ -93,8 +110,10 @@ static int32_t relay_who(void *self, symbolon_call *call, symbolon_sink *out) {
 static const symbolon_import imports[] = {
     {sizeof(symbolon_import), IMPORTS, "provider", "version() -> (version: text)", (void (**)(void)) & provider_version},
     {sizeof(symbolon_import), IMPORTS, "provider", "who() -> (caller: text)", (void (**)(void)) & provider_who},
+    {sizeof(symbolon_import), IMPORTS, "provider", "weigh(content: bytes, flag: bool) -> (size: u64)",
+     (void (**)(void)) & provider_weigh},
 };
-static const symbolon_import *const import_table[] = {&imports[0], &imports[1]};
+static const symbolon_import *const import_table[] = {&imports[0], &imports[1], &imports[2]};
 #endif
 
 static int32_t create(const symbolon_host *host, symbolon_call *call, void **self) {
@@ -133,9 +152,13 @@ static const symbolon_method methods[] = {
 #ifdef IMPORTS
     {sizeof(symbolon_method), SYMBOLON_READS, "relay() -> (version: text)", "Ask the provider",
      (void (*)(void))relay, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "relay_bad(kind: u32)", "Pass what is forbidden",
+     (void (*)(void))relay_bad, NULL, NULL},
     {sizeof(symbolon_method), SYMBOLON_READS, "relay_who() -> (caller: text)", "Ask who calls",
      (void (*)(void))relay_who, NULL, NULL},
 #endif
+    {sizeof(symbolon_method), SYMBOLON_READS, "weigh(content: bytes, flag: bool) -> (size: u64)", "Count bytes",
+     (void (*)(void))weigh, NULL, NULL},
     {sizeof(symbolon_method), 0, "shout(times: u32)", "Publish", (void (*)(void))shout, NULL, NULL},
     {sizeof(symbolon_method), SYMBOLON_READS, "heard() -> (count: u64)", "Count", (void (*)(void))heard, NULL, NULL},
 #ifdef METHOD_TWICE
@@ -166,7 +189,7 @@ static symbolon_plugin plugin = {
     .method_count = COUNT,
 #ifdef IMPORTS
     .imports = import_table,
-    .import_count = 2,
+    .import_count = 3,
 #endif
     .create = create,
     .start = start};

@@ -19,6 +19,16 @@ import Testing
     #expect(try node.command("fixture", "relay").out == "1.0.0\n", "an earlier build comes back")
   }
 
+  @Test func whatATypeForbidsDoesNotReachTheProvider() throws {
+    let (provider, importer) = (try RunningNode.fixture("ID=\"provider\""), try RunningNode.fixture("IMPORTS=0"))
+    let node = try RunningNode(
+      plugins: "[plugin.fixture]\nlibrary = \"\(importer)\"\n[plugin.provider]\nlibrary = \"\(provider)\"\n")
+    defer { node.stop() }
+    #expect(try node.command("fixture", "relay_bad", "0").status == 0)
+    #expect(try node.command("fixture", "relay_bad", "1").err.contains("`content` is not a valid bytes"))
+    #expect(try node.command("fixture", "relay_bad", "2").err.contains("`flag` is not a valid bool"))
+  }
+
   @Test func anOptionalImportWithoutProviderFailsAtTheCallOnly() throws {
     let node = try RunningNode(
       plugins: "[plugin.fixture]\nlibrary = \"\(try RunningNode.fixture("IMPORTS=SYMBOLON_IMPORT_OPTIONAL"))\"\n")

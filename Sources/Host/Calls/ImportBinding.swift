@@ -59,12 +59,9 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
         "no_method", "The running version of `\(layer.id)` has no \(description.signature)."
       ).write(to: parent)
     }
-    for index in method.textParameters {
-      guard let slice = arguments[1 + index]?.load(as: symbolon_slice.self), slice.isUTF8 else {
-        return HostError.invalid(
-          "not_utf8", "`\(method.signature.parameters[index].name)` is not valid UTF-8."
-        ).write(to: parent)
-      }
+    if let index = method.firstForbidden(UnsafePointer(arguments + 1)) {
+      let field = method.signature.parameters[index]
+      return HostError.invalid("bad_argument", "`\(field.name)` is not a valid \(field.type).").write(to: parent)
     }
     var child = ChildCall.make(of: parent, caller: importer)
     let count = 1 + method.signature.parameters.count + method.signature.results.count
@@ -130,9 +127,14 @@ enum ChildCall {
 
 extension symbolon_slice {
   /// The bytes, borrowed for the running call.
-  var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: data, count: Int(size)) }
+  var buffer: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: data, count: data == nil ? 0 : Int(clamping: size))
+  }
 
-  var isUTF8: Bool { String(validating: buffer, as: UTF8.self) != nil }
+  /// False for the one thing that a slice may not be: nothing, with a size.
+  var isWhole: Bool { data != nil || size == 0 }
+
+  var isUTF8: Bool { isWhole && String(validating: buffer, as: UTF8.self) != nil }
 
   /// The bytes as text; bytes that are not UTF-8 are replaced.
   var text: String { String(decoding: buffer, as: UTF8.self) }

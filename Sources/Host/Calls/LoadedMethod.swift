@@ -11,8 +11,8 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif
   let command: String?
   let function: @convention(c) () -> Void
   let cif: UnsafeMutablePointer<ffi_cif>
-  /// Text and json parameters by index, whose UTF-8 is checked at the border.
-  let textParameters: [Int]
+  /// Parameters that can hold what their type forbids, by index: they are checked at the border.
+  let checkedParameters: [(index: Int, type: ValueType)]
   let counters: MethodCounters
 
   init(_ description: Library.MethodDescription, counters: MethodCounters) throws(HostError) {
@@ -25,8 +25,21 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif
     self.counters = counters
     cif = try prepareInterface(
       [symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)
-    textParameters = description.signature.parameters.enumerated()
-      .filter { $0.element.type == .text || $0.element.type == .json }.map(\.offset)
+    checkedParameters = description.signature.parameters.enumerated()
+      .filter { $0.element.type.isSlice || $0.element.type == .bool }.map { ($0.offset, $0.element.type) }
+  }
+
+  /// The index of the first argument that its type forbids; `arguments[0]` is the first parameter's cell.
+  func firstForbidden(_ arguments: UnsafePointer<UnsafeMutableRawPointer?>) -> Int? {
+    for (index, type) in checkedParameters {
+      guard let cell = arguments[index] else { return index }
+      switch type {
+      case .bool: if cell.load(as: UInt8.self) > 1 { return index }
+      case .bytes: if !cell.load(as: symbolon_slice.self).isWhole { return index }
+      default: if !cell.load(as: symbolon_slice.self).isUTF8 { return index }
+      }
+    }
+    return nil
   }
 
   func has(_ flag: Int) -> Bool { flags & UInt32(flag) != 0 }
