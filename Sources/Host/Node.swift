@@ -25,7 +25,6 @@ final class Node: @unchecked Sendable {
     var order: [String] = []
     var generations: [String: UInt64] = [:]
     var listener: Listener?
-    var logHandlers: [String: Logger] = [:]
   }
 
   /// Takes the data folder; nothing is loaded yet.

@@ -140,9 +140,6 @@ struct Checker {
       let entry = LibraryStore.Entry(sha256: "", path: path)
       libraries.append(try Library(opening: entry, expecting: plugin.id, liveEntries: []))
     }
-    let sorted = try LoadOrder.sort(libraries)
-    try LoadOrder.checkImports(sorted)
-    try LoadOrder.checkNames(sorted)
-    return sorted
+    return try LoadOrder.arrange(libraries)
   }
 }

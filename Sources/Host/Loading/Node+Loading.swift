@@ -8,10 +8,10 @@ extension Node {
   /// Loads and starts every enabled plugin of the configuration in dependency order; all or nothing.
   func startAll() throws(HostError) {
     var libraries: [Library] = []
-    for plugin in configuration.plugins where plugin.enabled { libraries.append(try openLibrary(plugin)) }
-    let ordered = try LoadOrder.sort(libraries)
-    try LoadOrder.checkImports(ordered)
-    try LoadOrder.checkNames(ordered)
+    for plugin in configuration.plugins where plugin.enabled {
+      libraries.append(try openLibrary(try stage(plugin), of: plugin.id))
+    }
+    let ordered = try LoadOrder.arrange(libraries)
     var started: [Generation] = []
     do throws(HostError) {
       for library in ordered { started.append(try startGeneration(library)) }
@@ -22,12 +22,15 @@ extension Node {
     catalogChanged()
   }
 
-  /// Stages, opens and checks a plugin's library; nothing of it is started.
-  func openLibrary(_ plugin: Configuration.Plugin) throws(HostError) -> Library {
-    let path = try LibrarySearch(configuration).resolve(plugin.library)
-    let entry = try store.stage(path)
+  /// Finds and stages a plugin's library; nothing of it is opened.
+  func stage(_ plugin: Configuration.Plugin) throws(HostError) -> LibraryStore.Entry {
+    try store.stage(try LibrarySearch(configuration).resolve(plugin.library))
+  }
+
+  /// Opens and checks a staged library; nothing of it is started.
+  func openLibrary(_ entry: LibraryStore.Entry, of id: String) throws(HostError) -> Library {
     let live = Set(runningLayers.compactMap { $0.generation?.library.entryAddress })
-    return try Library(opening: entry, expecting: plugin.id, liveEntries: live)
+    return try Library(opening: entry, expecting: id, liveEntries: live)
   }
 
   /// Makes, starts and publishes a generation.
@@ -105,10 +108,18 @@ extension Node {
 
 /// Who must run before whom, and whether everything that is needed is there.
 enum LoadOrder {
+  /// Checks that the libraries fit together and puts them in the order in which they start.
+  static func arrange(_ libraries: [Library]) throws(HostError) -> [Library] {
+    let sorted = try sort(libraries)
+    try checkImports(sorted)
+    try checkNames(sorted)
+    return sorted
+  }
+
   /// Providers before importers; optional imports count when their provider is there.
   ///
   /// Cycles through optional imports are cut, other cycles are refused.
-  static func sort(_ libraries: [Library]) throws(HostError) -> [Library] {
+  private static func sort(_ libraries: [Library]) throws(HostError) -> [Library] {
     let known = Dictionary(uniqueKeysWithValues: libraries.map { ($0.id, $0) })
     var sorted: [Library] = []
     var done: Set<String> = []
@@ -137,7 +148,7 @@ enum LoadOrder {
   }
 
   /// Every required import has a provider with exactly that signature.
-  static func checkImports(_ libraries: [Library]) throws(HostError) {
+  private static func checkImports(_ libraries: [Library]) throws(HostError) {
     for library in libraries {
       for need in library.imports {
         let name = "\(need.plugin).\(need.signature.name)"
@@ -160,7 +171,7 @@ enum LoadOrder {
   }
 
   /// No two layers claim the same route or the same second name on the command line.
-  static func checkNames(_ libraries: [Library]) throws(HostError) {
+  private static func checkNames(_ libraries: [Library]) throws(HostError) {
     var claimed: [String: String] = [:]
     for library in libraries {
       let claims =

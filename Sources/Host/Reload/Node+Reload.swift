@@ -25,10 +25,7 @@ extension Node {
 
   /// Swaps in another build of a plugin's library; until the switch every failure leaves the old one serving.
   func reload(_ id: String, library path: String?) throws(HostError) -> ReloadReport {
-    let outcome: Result<ReloadReport, HostError> = control.withLock { _ in
-      do throws(HostError) { return .success(try swap(id, path)) } catch { return .failure(error) }
-    }
-    return try outcome.get()
+    try control.withLock { _ throws(HostError) in try swap(id, path) }
   }
 
   private func swap(_ id: String, _ path: String?) throws(HostError) -> ReloadReport {
@@ -39,14 +36,15 @@ extension Node {
       throw .notFound("no_plugin", "No plugin `\(id)` runs here: `symbolon plugin list` shows what does.\(hint)")
     }
     if let path { plugin.library = path }
-    let staged = try store.stage(try LibrarySearch(configuration).resolve(plugin.library))
+    let staged = try stage(plugin)
     let isSame = staged.sha256 == old.library.entry.sha256
     guard !isSame || plugin.settings != old.host.settings else {
       throw .refused(
         "same_library", "`\(id)` already runs this very library with these settings: build or name another one.")
     }
-    let library = isSame ? old.library : try openLibrary(plugin)
-    try checkFits(library)
+    let library = isSame ? old.library : try openLibrary(staged, of: id)
+    let others = runningLayers.compactMap { $0.generation?.library }.filter { $0.id != id }
+    _ = try LoadOrder.arrange(others + [library])
     let new = try makeGeneration(library)
     if library.isExclusive || old.library.isExclusive {
       try swapExclusively(layer, old, new)
@@ -63,15 +61,6 @@ extension Node {
       "layer reloaded",
       metadata: ["plugin": "\(id)", "from": "\(report.from.version)", "to": "\(report.to.version)"])
     return report
-  }
-
-  /// The new library together with all others that run.
-  private func checkFits(_ library: Library) throws(HostError) {
-    var all = runningLayers.compactMap { $0.generation?.library }.filter { $0.id != library.id }
-    all.append(library)
-    try LoadOrder.checkImports(all)
-    try LoadOrder.checkNames(all)
-    _ = try LoadOrder.sort(all)
   }
 
   /// Calls wait; the old one stops, the new one starts, or the old one starts again.
@@ -118,10 +107,7 @@ extension Node {
 
   /// Applies a new configuration: adds and removes plugins; a wrong file changes nothing.
   func apply(_ next: Configuration) throws(HostError) -> JSONValue {
-    let outcome: Result<JSONValue, HostError> = control.withLock { _ in
-      do throws(HostError) { return .success(try change(to: next)) } catch { return .failure(error) }
-    }
-    return try outcome.get()
+    try control.withLock { _ throws(HostError) in try change(to: next) }
   }
 
   private func change(to next: Configuration) throws(HostError) -> JSONValue {
@@ -137,12 +123,10 @@ extension Node {
     var started: [Generation] = []
     do throws(HostError) {
       var libraries: [Library] = []
-      for plugin in added { libraries.append(try openLibrary(plugin)) }
+      for plugin in added { libraries.append(try openLibrary(try stage(plugin), of: plugin.id)) }
       let staying = runningLayers.filter { layer in !removed.contains { $0 === layer } }
       let all = staying.compactMap { $0.generation?.library } + libraries
-      try LoadOrder.checkImports(all)
-      try LoadOrder.checkNames(all)
-      for library in try LoadOrder.sort(all) where libraries.contains(where: { $0 === library }) {
+      for library in try LoadOrder.arrange(all) where libraries.contains(where: { $0 === library }) {
         started.append(try startGeneration(library))
       }
     } catch {
