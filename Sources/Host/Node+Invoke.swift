@@ -110,14 +110,14 @@ extension Node {
   }
 
   private static func describe(_ layer: Layer, _ generation: Generation) -> JSONValue {
-    let library = generation.library
+    let description = generation.description
     return .object([
-      "id": .string(layer.id), "version": .string(library.version), "summary": .string(library.summary),
-      "library_sha256": .string(library.entry.sha256), "generation": .unsigned(generation.number),
+      "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
+      "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
       "state": .string("running"), "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
-      "methods": .array(library.methods.compactMap { generation.methods[$0.signature.name].map(describe) }),
+      "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(describe) }),
       "routes": .array(
-        library.routes.map {
+        description.routes.map {
           .object(["verb": .string($0.verb), "path": .string($0.path), "method": .string($0.method)])
         }),
     ])

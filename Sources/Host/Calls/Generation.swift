@@ -14,42 +14,62 @@ class CallTarget: @unchecked Sendable {
   init(methods: [String: LoadedMethod]) { self.methods = methods }
 }
 
+/// A library that was opened in a home and fits the contract; nothing of it is started.
+struct Candidate {
+  var entry: LibraryStore.Entry
+  var description: PluginDescription
+  var home: any PluginHome
+
+  var id: String { description.id }
+}
+
 /// One loaded version of a plugin, with its instance: its code is never unmapped, so it is never freed.
 final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds constants only.
   let number: UInt64
-  let library: Library
+  let entry: LibraryStore.Entry
+  let description: PluginDescription
+  let home: any PluginHome
   let host: HostContext
+  private let imports: [ImportBinding]
 
-  init(number: UInt64, library: Library, methods: [String: LoadedMethod], host: HostContext) {
+  init(
+    number: UInt64, entry: LibraryStore.Entry, description: PluginDescription, home: any PluginHome,
+    methods: [String: LoadedMethod], imports: [ImportBinding], host: HostContext
+  ) {
     self.number = number
-    self.library = library
+    self.entry = entry
+    self.description = description
+    self.home = home
     self.host = host
+    self.imports = imports
     super.init(methods: methods)
+  }
+
+  var id: String { description.id }
+
+  /// The same code once more, for another instance of it.
+  var again: Candidate {
+    get throws(HostError) { Candidate(entry: entry, description: description, home: try home.again()) }
   }
 
   /// Makes the instance. [control]
   func create() throws(HostError) {
-    guard let create = library.native.pointee.create else { return }
-    var made: UnsafeMutableRawPointer?
-    try RootCallFrame.run { call in create(host.native, call, &made) }
-    instance = made
+    try home.create(host, imports: imports)
+    instance = home.instance
   }
 
   /// Lets the instance take its resources. [control]
-  func start() throws(HostError) {
-    guard let start = library.native.pointee.start else { return }
-    try RootCallFrame.run { call in start(instance, call) }
-  }
+  func start() throws(HostError) { try home.start() }
 
   /// Ends the instance's threads and gives back its resources; no call is running. [control]
   func stop() {
     host.events.unsubscribe(host)
-    library.native.pointee.stop?(instance)
+    home.stop()
   }
 
   /// Frees the instance. [control]
   func destroy() {
-    library.native.pointee.destroy?(instance)
+    home.destroy()
     instance = nil
   }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// The closure behind an import slot: finds the provider's current generation, makes the child call and forwards it.
 final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the cache is atomic.
   private let layer: Layer
-  private let description: Library.ImportDescription
+  private let description: PluginDescription.Import
   /// The importing plugin's id, permanent C text: who calls, as the provider sees it.
   private let importer: UnsafePointer<CChar>
   private let cif: UnsafeMutablePointer<ffi_cif>
@@ -19,15 +19,15 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
     init(_ target: CallTarget, _ method: LoadedMethod) { (self.target, self.method) = (target, method) }
   }
 
-  init(_ description: Library.ImportDescription, of layer: Layer, importer: UnsafePointer<CChar>) throws(HostError) {
+  init(_ description: PluginDescription.Import, of layer: Layer, importer: UnsafePointer<CChar>) throws(HostError) {
     self.layer = layer
     self.description = description
     self.importer = importer
     cif = try prepareInterface([symbolon_ffi_pointer()] + description.signature.nativeParameters)
   }
 
-  /// Makes the typed C function pointer and puts it into the plugin's slot.
-  func fill() throws(HostError) {
+  /// Makes the typed C function pointer that goes into the plugin's slot.
+  func makeFunction() throws(HostError) -> @convention(c) () -> Void {
     var code: UnsafeMutableRawPointer?
     guard let memory = ffi_closure_alloc(MemoryLayout<ffi_closure>.size, &code), let code else {
       throw .system("no_closure", "The system gives no executable memory for call closures.")
@@ -40,7 +40,7 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
         result?.storeBytes(of: ffi_arg(bitPattern: Int(status)), as: ffi_arg.self)
       }, Unmanaged.passRetained(self).toOpaque(), code)
     guard status == FFI_OK else { throw .system("no_closure", "libffi refused a closure.") }
-    description.slot.pointee = unsafeBitCast(code, to: (@convention(c) () -> Void).self)
+    return unsafeBitCast(code, to: (@convention(c) () -> Void).self)
   }
 
   private func forward(_ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32 {

@@ -15,13 +15,15 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif
   let checkedParameters: [(index: Int, type: ValueType)]
   let counters: MethodCounters
 
-  init(_ description: Library.MethodDescription, counters: MethodCounters) throws(HostError) {
+  init(
+    _ description: PluginDescription.Method, function: @escaping @convention(c) () -> Void, counters: MethodCounters
+  ) throws(HostError) {
     signature = description.signature
     summary = description.summary
     flags = description.flags
     defaults = description.defaults
     command = description.command
-    function = description.function
+    self.function = function
     self.counters = counters
     cif = try prepareInterface(
       [symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)

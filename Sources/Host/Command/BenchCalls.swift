@@ -50,17 +50,15 @@ private struct CallBench {
     }
     let signature = try Signature(parsing: "add(a: u64, b: u64) -> (sum: u64)")
     method = try LoadedMethod(
-      Library.MethodDescription(
-        signature: signature, summary: "Add", flags: 0,
-        function: unsafeBitCast(provider, to: (@convention(c) () -> Void).self),
-        defaults: [:], command: nil), counters: MethodCounters())
+      PluginDescription.Method(signature: signature, summary: "Add", flags: 0, defaults: [:], command: nil),
+      function: unsafeBitCast(provider, to: (@convention(c) () -> Void).self), counters: MethodCounters())
     slot.initialize(to: nil)
     let layer = Layer(id: "bench")
     layer.publish(CallTarget(methods: ["add": method]))
-    try ImportBinding(
-      Library.ImportDescription(plugin: "bench", signature: signature, isOptional: false, slot: slot), of: layer,
+    slot.pointee = try ImportBinding(
+      PluginDescription.Import(plugin: "bench", signature: signature, isOptional: false), of: layer,
       importer: permanentText("caller")
-    ).fill()
+    ).makeFunction()
   }
 
   /// Nanoseconds a call.

@@ -34,11 +34,11 @@ struct Check: ParsableCommand {
   func run() {
     Terminal.run(json: json) { () throws(HostError) in
       let configuration = try Configuration(contentsOf: config)
-      let libraries = try Checker(configuration).libraries()
+      let plugins = try Checker(configuration).plugins()
       if json {
-        print(JSONValue.object(["ok": .bool(true), "plugins": .array(libraries.map { .string($0.id) })]).text)
+        print(JSONValue.object(["ok": .bool(true), "plugins": .array(plugins.map { .string($0.id) })]).text)
       } else {
-        print("\(config) is right: \(libraries.map { "\($0.id) \($0.version)" }.joined(separator: ", ")).")
+        print("\(config) is right: \(plugins.map { "\($0.id) \($0.version)" }.joined(separator: ", ")).")
       }
     }
   }
@@ -133,13 +133,13 @@ struct Checker {
 
   init(_ configuration: Configuration) { self.configuration = configuration }
 
-  func libraries() throws(HostError) -> [Library] {
-    var libraries: [Library] = []
+  func plugins() throws(HostError) -> [PluginDescription] {
+    var plugins: [PluginDescription] = []
     for plugin in configuration.plugins where plugin.enabled {
       let path = try LibrarySearch(configuration).resolve(plugin.library)
       let entry = LibraryStore.Entry(sha256: "", path: path)
-      libraries.append(try Library(opening: entry, expecting: plugin.id, liveEntries: []))
+      plugins.append(try Library(opening: entry, expecting: plugin.id, liveEntries: []).description)
     }
-    return try LoadOrder.arrange(libraries)
+    return try LoadOrder.arrange(plugins)
   }
 }

@@ -139,14 +139,14 @@ extension Node {
         runningLayers.compactMap { layer in
           layer.generation.map { generation in
             .object([
-              "id": .string(layer.id), "version": .string(generation.library.version),
+              "id": .string(layer.id), "version": .string(generation.description.version),
               "generation": .unsigned(generation.number), "state": .string("running"),
               "calls": .unsigned(
                 generation.methods.values.reduce(0) { $0 + $1.counters.calls.load(ordering: .relaxed) }),
               "errors": .unsigned(
                 generation.methods.values.reduce(0) { $0 + $1.counters.errors.load(ordering: .relaxed) }),
-              "library_sha256": .string(generation.library.entry.sha256),
-              "summary": .string(generation.library.summary),
+              "library_sha256": .string(generation.entry.sha256),
+              "summary": .string(generation.description.summary),
             ])
           }
         }),

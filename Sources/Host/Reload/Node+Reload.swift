@@ -37,16 +37,16 @@ extension Node {
     }
     if let path { plugin.library = path }
     let staged = try stage(plugin)
-    let isSame = staged.sha256 == old.library.entry.sha256
+    let isSame = staged.sha256 == old.entry.sha256
     guard !isSame || plugin.settings != old.host.settings else {
       throw .refused(
         "same_library", "`\(id)` already runs this very library with these settings: build or name another one.")
     }
-    let library = isSame ? old.library : try openLibrary(staged, of: id)
-    let others = runningLayers.compactMap { $0.generation?.library }.filter { $0.id != id }
-    _ = try LoadOrder.arrange(others + [library])
-    let new = try makeGeneration(library)
-    if library.isExclusive || old.library.isExclusive {
+    let candidate = isSame ? try old.again : try openCandidate(staged, plugin)
+    let others = runningLayers.compactMap { $0.generation?.description }.filter { $0.id != id }
+    _ = try LoadOrder.arrange(others + [candidate.description])
+    let new = try makeGeneration(candidate)
+    if candidate.description.isExclusive || old.description.isExclusive {
       try swapExclusively(layer, old, new)
     } else {
       try begin(new)
@@ -55,7 +55,7 @@ extension Node {
     }
     catalogChanged()
     let report = ReloadReport(
-      id: id, from: (old.library.version, old.number), to: (library.version, new.number),
+      id: id, from: (old.description.version, old.number), to: (new.description.version, new.number),
       draining: old.running.load(ordering: .relaxed))
     logger.info(
       "layer reloaded",
@@ -122,15 +122,17 @@ extension Node {
     setConfiguration(next)
     var started: [Generation] = []
     do throws(HostError) {
-      var libraries: [Library] = []
-      for plugin in added { libraries.append(try openLibrary(try stage(plugin), of: plugin.id)) }
+      var candidates: [Candidate] = []
+      for plugin in added { candidates.append(try openCandidate(try stage(plugin), plugin)) }
       let staying = runningLayers.filter { layer in !removed.contains { $0 === layer } }
-      let all = staying.compactMap { $0.generation?.library } + libraries
-      for library in try LoadOrder.arrange(all) where libraries.contains(where: { $0 === library }) {
-        started.append(try startGeneration(library))
+      let all = staying.compactMap { $0.generation?.description } + candidates.map(\.description)
+      for description in try LoadOrder.arrange(all) {
+        for candidate in candidates where candidate.id == description.id {
+          started.append(try startGeneration(candidate))
+        }
       }
     } catch {
-      for generation in started.reversed() { retire(generation, of: place(generation.library.id)) }
+      for generation in started.reversed() { retire(generation, of: place(generation.id)) }
       setConfiguration(previous)
       throw error
     }
