@@ -8,7 +8,9 @@ extension Node {
   /// Loads and starts every enabled plugin of the configuration in dependency order; all or nothing.
   func startAll() throws(HostError) {
     var candidates: [Candidate] = []
-    for plugin in configuration.plugins where plugin.enabled { candidates.append(try openCandidate(try stage(plugin), plugin)) }
+    for plugin in configuration.plugins where plugin.enabled {
+      candidates.append(try openCandidate(try stage(plugin), plugin))
+    }
     var started: [Generation] = []
     do throws(HostError) {
       for description in try LoadOrder.arrange(candidates.map(\.description)) {
@@ -83,7 +85,9 @@ extension Node {
     }
     logger.info(
       "layer started",
-      metadata: ["plugin": "\(id)", "version": "\(generation.description.version)", "generation": "\(generation.number)"])
+      metadata: [
+        "plugin": "\(id)", "version": "\(generation.description.version)", "generation": "\(generation.number)",
+      ])
   }
 
   /// Takes a generation out, waits for its calls and ends it.
@@ -103,7 +107,9 @@ extension Node {
     // A layer that lets the outside in goes first, even when others were added after it.
     for isFront in [true, false] {
       for layer in reversed {
-        if let generation = layer.generation, generation.description.isFront == isFront { retire(generation, of: layer) }
+        if let generation = layer.generation, generation.description.isFront == isFront {
+          retire(generation, of: layer)
+        }
       }
     }
     closeListener()
