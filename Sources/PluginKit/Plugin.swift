@@ -17,13 +17,16 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
   ///   - id: the name of its methods' namespace, for example `governance`.
   ///   - exclusive: two generations may not be alive at once; the host stops the old one before it starts the new one.
   ///   - front: lets the outside in, so it is started after all others and stopped before them.
+  ///   - permissions: what it asks for beyond its imports, as `symbolon/extensions/permissions.h` writes it.
+  ///   - state: what it hands to its next version; layers that keep their state in the ledger need none.
   ///   - create: makes the layer; takes no thread, port or lock yet. What it throws reaches the operator.
   ///   - start: takes resources and begins to serve.
   ///   - stop: gives them back; no call is running.
   public init(
     id: String, version: String, summary: String, exclusive: Bool = false, front: Bool = false,
-    imports: [ImportDeclaration] = [],
-    methods: [Method<Layer>], routes: [Route] = [], create: @escaping @Sendable (Host) throws -> Layer,
+    permissions: [String] = [], imports: [ImportDeclaration] = [],
+    methods: [Method<Layer>], routes: [Route] = [], state: StateHandover<Layer>? = nil,
+    create: @escaping @Sendable (Host) throws -> Layer,
     start: @escaping @Sendable (Layer) throws -> Void = { _ in }, stop: @escaping @Sendable (Layer) -> Void = { _ in }
   ) {
     native = .allocate(capacity: 1)
@@ -60,7 +63,7 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
       }
       return 0
     }
-    if !routes.isEmpty { native.pointee.extension = Self.offer(routes) }
+    native.pointee.extension = Self.offer(routes, permissions, state)
   }
 
   /// What the exported entry returns; nil when the host is older than this library.
@@ -70,25 +73,43 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
     cell?.load(as: UnsafeMutableRawPointer?.self).map { Unmanaged<Layer>.fromOpaque($0).takeUnretainedValue() }
   }
 
-  /// The extension function that answers "symbolon.routes/1".
+  /// The function that answers for the extensions of this plugin.
   private static func offer(
-    _ routes: [Route]
+    _ routes: [Route], _ permissions: [String], _ state: StateHandover<Layer>?
   ) -> @convention(c) (UnsafePointer<CChar>?) -> UnsafeRawPointer? {
-    let table = UnsafeMutablePointer<symbolon_routes>.allocate(capacity: 1)
-    table.initialize(to: symbolon_routes())
-    table.pointee.struct_size = UInt32(MemoryLayout<symbolon_routes>.size)
-    table.pointee.count = UInt32(routes.count)
-    table.pointee.routes = permanentArray(routes.map { $0.describe() })
-    let address = Int(bitPattern: table)
-    let interface = Interface([symbolon_ffi_pointer()], result: symbolon_ffi_pointer())
-    let function = makePointerFunction(interface) { arguments in
-      guard let id = arguments[0]?.load(as: UnsafePointer<CChar>?.self), String(cString: id) == SYMBOLON_ROUTES else {
-        return nil
+    var addresses: [String: Int] = [:]
+    if !routes.isEmpty {
+      addresses[SYMBOLON_ROUTES] = permanentAddress(symbolon_routes()) { table in
+        table.count = UInt32(routes.count)
+        table.routes = permanentArray(routes.map { $0.describe() })
       }
+    }
+    if !permissions.isEmpty {
+      addresses[SYMBOLON_PERMISSIONS] = permanentAddress(symbolon_permissions()) { table in
+        table.count = UInt32(permissions.count)
+        let texts = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: permissions.count)
+        for (index, text) in permissions.enumerated() { (texts + index).initialize(to: permanent(text)) }
+        table.permissions = UnsafePointer(texts)
+      }
+    }
+    if let state { addresses[SYMBOLON_STATE] = permanentAddress(symbolon_state()) { state.describe(into: &$0) } }
+    let interface = Interface([symbolon_ffi_pointer()], result: symbolon_ffi_pointer())
+    let function = makePointerFunction(interface) { [addresses] arguments in
+      guard let id = arguments[0]?.load(as: UnsafePointer<CChar>?.self), let address = addresses[String(cString: id)]
+      else { return nil }
       return UnsafeMutableRawPointer(bitPattern: address)
     }
     return unsafeBitCast(function, to: (@convention(c) (UnsafePointer<CChar>?) -> UnsafeRawPointer?).self)
   }
+}
+
+/// The address of a table that lives as long as the process, with its `struct_size` written.
+private func permanentAddress<Table>(_ empty: Table, _ fill: (inout Table) -> Void) -> Int {
+  let table = UnsafeMutablePointer<Table>.allocate(capacity: 1)
+  table.initialize(to: empty)
+  UnsafeMutableRawPointer(table).storeBytes(of: UInt32(MemoryLayout<Table>.size), as: UInt32.self)
+  fill(&table.pointee)
+  return Int(bitPattern: table)
 }
 
 /// An HTTP route of a layer: `method` gets (verb, path, headers, body) and streams a response.
@@ -115,7 +136,7 @@ public struct Route: Sendable {
 }
 
 /// A C function for one step of a plugin's life: `count` pointers in, a status or nothing out.
-private func lifecycle<Function>(
+func lifecycle<Function>(
   _ count: Int, result: UnsafeMutablePointer<ffi_type> = symbolon_ffi_i32(),
   _ body: @escaping @Sendable (NativeArguments) -> Int32
 ) -> Function {
@@ -124,7 +145,7 @@ private func lifecycle<Function>(
 }
 
 /// Runs a step and turns what it throws into the call's error.
-private func guarded(_ cell: UnsafeMutableRawPointer?, _ body: () throws -> Void) -> Int32 {
+func guarded(_ cell: UnsafeMutableRawPointer?, _ body: () throws -> Void) -> Int32 {
   do {
     try body()
     return 0

@@ -46,6 +46,37 @@ struct ConfigurationReader {
     return flag
   }
 
+  func integer(_ key: [String], _ range: ClosedRange<UInt64>) throws(HostError) -> UInt64? {
+    guard let value = value(key) else { return nil }
+    guard let number = value.unsigned, range.contains(number) else {
+      throw mismatch(key, "an integer from \(range.lowerBound) to \(range.upperBound)", value)
+    }
+    return number
+  }
+
+  func strings(_ key: [String]) throws(HostError) -> [String]? {
+    guard let value = value(key) else { return nil }
+    guard let items = value.array, case let texts = items.compactMap(\.string), texts.count == items.count else {
+      throw mismatch(key, "a list of texts", value)
+    }
+    return texts
+  }
+
+  /// An array of tables whose values are all texts.
+  func rows(_ key: [String], keys: [String]) throws(HostError) -> [[String: String]] {
+    guard let value = value(key) else { return [] }
+    var rows: [[String: String]] = []
+    for item in value.array ?? [value] {
+      guard let members = item.object, case let texts = members.compactMapValues(\.string),
+        texts.count == members.count, members.keys.allSatisfy(keys.contains)
+      else {
+        throw failure(key, "a table with texts under \(keys.joined(separator: ", ")), and nothing else, is needed.")
+      }
+      rows.append(texts)
+    }
+    return rows
+  }
+
   func choice(_ key: [String], _ allowed: [String]) throws(HostError) -> String? {
     guard let word = try string(key) else { return nil }
     guard allowed.contains(word) else {

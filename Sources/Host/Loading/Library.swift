@@ -13,6 +13,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
   /// The slots of `description.imports`, in their order; each is written once, before create().
   let slots: [UnsafeMutablePointer<(@convention(c) () -> Void)?>]
   let entryAddress: UnsafeRawPointer
+  /// The table behind `description.state`.
+  let state: UnsafePointer<symbolon_state>?
 
   /// Opens a stored library and reads its description; nothing of it runs besides its entry.
   init(opening entry: LibraryStore.Entry, expecting id: String, liveEntries: Set<UnsafeRawPointer>) throws(HostError) {
@@ -44,6 +46,9 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     (description.methods, functions) = try tables.methods()
     (description.imports, slots) = try tables.imports()
     description.routes = try tables.routes()
+    description.permissions = try tables.permissions()
+    description.state = try tables.state()
+    state = tables.stateTable
     try description.check(expecting: id)
     self.description = description
   }
@@ -113,6 +118,41 @@ private struct NativeTables {
           method: try text(row.pointee.method, "method")))
     }
     return routes
+  }
+
+  func permissions() throws(HostError) -> [Permission] {
+    guard let found = native.pointee.extension?(SYMBOLON_PERMISSIONS) else { return [] }
+    let table = found.assumingMemoryBound(to: symbolon_permissions.self).pointee
+    guard table.count <= PluginDescription.Limit.permissions, table.count == 0 || table.permissions != nil else {
+      throw .invalid("bad_description", "The permissions of `\(id)` are missing or too many.")
+    }
+    var permissions: Set<Permission> = []
+    for index in 0..<Int(table.count) {
+      permissions.insert(try Permission(parsing: try text(table.permissions[index], "permission")))
+    }
+    return permissions.sorted()
+  }
+
+  var stateTable: UnsafePointer<symbolon_state>? {
+    native.pointee.extension?(SYMBOLON_STATE)?.assumingMemoryBound(to: symbolon_state.self)
+  }
+
+  func state() throws(HostError) -> PluginDescription.StateSchema? {
+    guard let table = stateTable?.pointee else { return nil }
+    let limit = PluginDescription.Limit.stateVersions
+    func versions(_ list: UnsafePointer<UInt32>?, _ count: UInt32) throws(HostError) -> [UInt32] {
+      guard let list, count <= limit else {
+        throw .invalid("bad_state", "The state of `\(id)` lists no versions, or more than \(limit).")
+      }
+      return UnsafeBufferPointer(start: list, count: Int(count)).sorted()
+    }
+    guard table.export_state != nil, table.import_state != nil else {
+      throw .invalid("bad_state", "The state of `\(id)` lacks export_state or import_state.")
+    }
+    return PluginDescription.StateSchema(
+      id: try text(table.schema_id, "schema_id"), version: table.schema_version,
+      imports: try versions(table.imports, table.import_count), exports: try versions(table.exports, table.export_count)
+    )
   }
 
   private func rows<Row>(

@@ -32,6 +32,10 @@ extension Node {
 
   /// Opens and checks a staged library in the home that the configuration names; nothing of it is started.
   func openCandidate(_ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin) throws(HostError) -> Candidate {
+    guard plugin.home != .worker else {
+      throw .invalid(
+        "no_workers", "[plugin.\(plugin.id)] home = \"worker\" is not offered by this version: use \"host\".")
+    }
     let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
     let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))
     return Candidate(entry: entry, description: library.description, home: HostHome(library))

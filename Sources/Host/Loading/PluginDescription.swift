@@ -13,6 +13,10 @@ package struct PluginDescription: Equatable, Sendable {
   package var methods: [Method] = []
   package var imports: [Import] = []
   package var routes: [Route] = []
+  /// What it asks for besides its imports, sorted.
+  package var permissions: [Permission] = []
+  /// The state that it hands to its next version; nil when it has none.
+  package var state: StateSchema?
 
   /// A row of the method table.
   package struct Method: Equatable, Sendable {
@@ -36,11 +40,23 @@ package struct PluginDescription: Equatable, Sendable {
     package var method: String
   }
 
+  /// What `symbolon/extensions/state.h` says of a plugin's state.
+  package struct StateSchema: Equatable, Sendable {
+    package var id: String
+    package var version: UInt32
+    /// Versions that it reads, ascending.
+    package var imports: [UInt32]
+    /// Versions that it writes, ascending.
+    package var exports: [UInt32]
+  }
+
   /// Limits on what a description may hold.
   package enum Limit {
     package static let methods = 512
     package static let imports = 512
     package static let routes = 256
+    package static let permissions = 256
+    package static let stateVersions = 64
     package static let textBytes = 1024
   }
 
@@ -79,6 +95,20 @@ extension PluginDescription {
     }
     try checkMethods()
     try checkRoutes()
+    guard permissions.count <= Limit.permissions else {
+      throw .invalid("bad_description", "`\(id)` asks for more than \(Limit.permissions) permissions.")
+    }
+    if let state { try check(state) }
+  }
+
+  private func check(_ state: StateSchema) throws(HostError) {
+    guard !state.id.isEmpty, state.id.utf8.count <= Limit.textBytes, state.version > 0,
+      state.imports.contains(state.version), state.exports.contains(state.version),
+      state.imports.count <= Limit.stateVersions, state.exports.count <= Limit.stateVersions
+    else {
+      throw .invalid(
+        "bad_state", "The state of `\(id)` needs an id, a version from 1, and that version in both of its lists.")
+    }
   }
 
   private func checkMethods() throws(HostError) {
@@ -115,7 +145,7 @@ extension PluginDescription {
 extension PluginDescription {
   /// The form in which a description crosses a process border.
   package var json: JSONValue {
-    .object([
+    var members: [String: JSONValue] = [
       "id": .string(id), "version": .string(version), "summary": .string(summary), "abi": .unsigned(UInt64(abi)),
       "flags": .unsigned(UInt64(flags)),
       "methods": .array(
@@ -138,7 +168,16 @@ extension PluginDescription {
         routes.map {
           .object(["verb": .string($0.verb), "path": .string($0.path), "method": .string($0.method)])
         }),
-    ])
+      "permissions": .array(permissions.map { .string($0.description) }),
+    ]
+    members["state"] = state.map {
+      .object([
+        "id": .string($0.id), "version": .unsigned(UInt64($0.version)),
+        "imports": .array($0.imports.map { .unsigned(UInt64($0)) }),
+        "exports": .array($0.exports.map { .unsigned(UInt64($0)) }),
+      ])
+    }
+    return .object(members)
   }
 
   /// Reads what another process wrote; `check` still has to be asked.
