@@ -39,7 +39,7 @@ public struct StateHandover<Layer: AnyObject & Sendable>: Sendable {
     table.import_count = UInt32(imports.count)
     table.exports = Self.permanentList(exports)
     table.export_count = UInt32(exports.count)
-    let pointer = symbolon_ffi_pointer()
+    let pointer: UnsafeMutablePointer<ffi_type> = symbolon_ffi_pointer()
     let exporting = Interface([pointer, pointer, symbolon_ffi_u32(), pointer])
     table.export_state = unsafeBitCast(
       makeFunction(exporting) { arguments in
