@@ -7,6 +7,7 @@ import Synchronization
 final class Node: @unchecked Sendable {
   // Proof: `layers`, `configuration` and `listener` are behind mutexes; the rest is constant after init.
   let store: LibraryStore
+  let history: PluginHistory
   let data: String
   let identity: SigningKey
   let events = EventBus()
@@ -33,6 +34,7 @@ final class Node: @unchecked Sendable {
     try makeFolder(data, mode: 0o700)
     lockFile = try Self.lock(data)
     store = LibraryStore(folder: "\(data)/store")
+    history = PluginHistory(folder: "\(data)/history")
     let wallets = WalletStore(data: data)
     identity = wallets.names().contains("node") ? try wallets.open("node") : try wallets.create("node")
     state = Mutex(State(configuration: configuration))
