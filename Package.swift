@@ -58,6 +58,9 @@ let package = Package(
     .systemLibrary(
       name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .target(name: "PluginAPI", path: "Sources/PluginAPI"),
+    .target(
+      name: "CCalls", path: "Sources/CCalls",
+      cSettings: [.unsafeFlags(["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
     .target(name: "Canonical", dependencies: ["CSodium"], path: "Sources/Canonical", swiftSettings: strict),
     .target(
       name: "PluginKit", dependencies: ["PluginAPI", "CFFI"], path: "Sources/PluginKit",
@@ -65,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "Host",
       dependencies: [
-        "PluginAPI", "CFFI", "CSodium",
+        "PluginAPI", "CFFI", "CSodium", "CCalls",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -81,7 +84,7 @@ let package = Package(
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
-    tests("Host", ["Host"]),
+    tests("Host", ["Host", "CFFI", "CCalls"]),
     tests("Edge", ["EdgeCore"]),
     tests(
       "Ledger", ["LedgerCore", "LedgerBench", "Canonical", .product(name: "GRDB", package: "GRDB.swift")]),

@@ -114,7 +114,9 @@ extension Node {
     return .object([
       "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
       "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
-      "state": .string("running"), "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
+      "state": .string("running"), "home": .string(generation.home.kind.rawValue),
+      "permissions": .array(description.permissions.map { .string($0.description) }),
+      "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
       "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(describe) }),
       "routes": .array(
         description.routes.map {
@@ -146,6 +148,7 @@ extension Node {
         }),
       "calls": .unsigned(method.counters.calls.load(ordering: .relaxed)),
       "errors": .unsigned(method.counters.errors.load(ordering: .relaxed)),
+      "in_flight": .unsigned(method.counters.inFlight), "latency": method.counters.latency.snapshot().json,
     ]
     members["command"] = method.command.map { .string($0) }
     return .object(members)

@@ -82,10 +82,13 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   /// Builds the fixture plugin with these definitions and gives back its path.
-  static func fixture(_ definitions: String...) throws -> String {
+  static func fixture(_ definitions: String...) throws -> String { try fixture(definitions, source: "fixture.c") }
+
+  /// Builds a source of `Tests/Fixtures` with these definitions and gives back its path.
+  static func fixture(_ definitions: [String], source: String) throws -> String {
     let folder = try makeScratch()
     let library = "\(folder)/libfixture.so"
-    let source = "\(root)/Tests/Fixtures/fixture.c"
+    let source = "\(root)/Tests/Fixtures/\(source)"
     let result = try run(
       ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-I\(root)/Sources/PluginAPI/include"]
         + definitions.map { "-D\($0)" } + ["-o", library, source])

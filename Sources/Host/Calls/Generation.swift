@@ -87,8 +87,7 @@ enum RootCallFrame {
       call.struct_size = UInt32(MemoryLayout<symbolon_call>.size)
       call.origin = UInt32(origin)
       call.error = error
-      withUnsafeMutableBytes(of: &call.trace_id) { Entropy.fill($0) }
-      return body(&call)
+      return withUnsafeMutablePointer(to: &call) { call in TraceContext.inside(call) { body(call) } }
     }
     guard status == 0 else { throw HostError(status: status, slot: &error) }
   }

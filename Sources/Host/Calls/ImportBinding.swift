@@ -64,26 +64,9 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
       return HostError.invalid("bad_argument", "`\(field.name)` is not a valid \(field.type).").write(to: parent)
     }
     var child = ChildCall.make(of: parent, caller: importer)
-    let count = 1 + method.signature.parameters.count + method.signature.results.count
-    let status = withUnsafeMutablePointer(to: &child) { child in
-      withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: count + 1) { cells in
-        var instance = target.instance
-        var pointer: UnsafeMutablePointer<symbolon_call>? = child
-        return withUnsafeMutablePointer(to: &instance) { instance in
-          withUnsafeMutablePointer(to: &pointer) { pointer in
-            cells[0] = UnsafeMutableRawPointer(instance)
-            cells[1] = UnsafeMutableRawPointer(pointer)
-            for index in 1..<count { cells[index + 1] = arguments[index] }
-            var status: ffi_arg = 0
-            ffi_call(method.cif, method.function, &status, cells.baseAddress)
-            return Int32(truncatingIfNeeded: status)
-          }
-        }
-      }
+    return withUnsafeMutablePointer(to: &child) {
+      method.perform(target.instance, $0, UnsafePointer(arguments + 1))
     }
-    method.counters.calls.wrappingAdd(1, ordering: .relaxed)
-    if status != 0 { method.counters.errors.wrappingAdd(1, ordering: .relaxed) }
-    return status
   }
 
   @inline(__always)

@@ -1,6 +1,4 @@
-import CFFI
 import PluginAPI
-import Synchronization
 
 /// A call by name, with arguments in JSON or canonical form and messages as the result.
 struct Invocation {
@@ -25,8 +23,6 @@ struct Invocation {
       defer { collector.receive = { _ in Int32(SYMBOLON_CANCELLED) } }
       return arguments.lend(into: &cells) { cells in native(call, &cells, collector) }
     }
-    method.counters.calls.wrappingAdd(1, ordering: .relaxed)
-    if status != 0 { method.counters.errors.wrappingAdd(1, ordering: .relaxed) }
     guard status == 0 else { return status }
     if signature.streams { return 0 }
     guard let message = collector.message() else {
@@ -43,23 +39,16 @@ struct Invocation {
   private func native(
     _ call: UnsafeMutablePointer<symbolon_call>, _ cells: inout [Cell], _ collector: ResultCollector
   ) -> Int32 {
-    var instance = target.instance
-    var pointer: UnsafeMutablePointer<symbolon_call>? = call
     var results = collector.pointers
-    var status: ffi_arg = 0
-    withUnsafeMutablePointer(to: &instance) { instance in
-      withUnsafeMutablePointer(to: &pointer) { pointer in
-        cells.withUnsafeMutableBufferPointer { cells in
-          results.withUnsafeMutableBufferPointer { results in
-            var all: [UnsafeMutableRawPointer?] = [UnsafeMutableRawPointer(instance), UnsafeMutableRawPointer(pointer)]
-            for index in cells.indices { all.append(cells.baseAddress.map { UnsafeMutableRawPointer($0 + index) }) }
-            for index in results.indices { all.append(results.baseAddress.map { UnsafeMutableRawPointer($0 + index) }) }
-            ffi_call(method.cif, method.function, &status, &all)
-          }
-        }
+    return cells.withUnsafeMutableBufferPointer { cells in
+      results.withUnsafeMutableBufferPointer { results in
+        var all: [UnsafeMutableRawPointer?] = []
+        all.reserveCapacity(cells.count + results.count)
+        for index in cells.indices { all.append(cells.baseAddress.map { UnsafeMutableRawPointer($0 + index) }) }
+        for index in results.indices { all.append(results.baseAddress.map { UnsafeMutableRawPointer($0 + index) }) }
+        return method.perform(target.instance, call, all)
       }
     }
-    return Int32(truncatingIfNeeded: status)
   }
 }
 

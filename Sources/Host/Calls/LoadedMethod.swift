@@ -2,15 +2,15 @@ import CFFI
 import PluginAPI
 import Synchronization
 
-/// A method of a running generation: its function and the call interface, prepared once.
-final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif` is only read by libffi afterwards.
+/// A method of a running generation: its function and how it is called, prepared once.
+final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; the rest is atomic.
   let signature: Signature
   let summary: String
   let flags: UInt32
   let defaults: [String: JSONValue]
   let command: String?
   let function: @convention(c) () -> Void
-  let cif: UnsafeMutablePointer<ffi_cif>
+  private let native: NativeCall
   /// Parameters that can hold what their type forbids, by index: they are checked at the border.
   let checkedParameters: [(index: Int, type: ValueType)]
   let counters: MethodCounters
@@ -25,8 +25,7 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif
     command = description.command
     self.function = function
     self.counters = counters
-    cif = try prepareInterface(
-      [symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)
+    native = try NativeCall(signature)
     checkedParameters = description.signature.parameters.enumerated()
       .filter { $0.element.type.isSlice || $0.element.type == .bool }.map { ($0.offset, $0.element.type) }
   }
@@ -44,13 +43,18 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; `cif
     return nil
   }
 
-  func has(_ flag: Int) -> Bool { flags & UInt32(flag) != 0 }
-}
+  /// Makes the native call: counted, timed, and with its trace id in what is logged meanwhile.
+  @inline(__always)
+  func perform(
+    _ instance: UnsafeMutableRawPointer?, _ call: UnsafeMutablePointer<symbolon_call>,
+    _ arguments: UnsafePointer<UnsafeMutableRawPointer?>
+  ) -> Int32 {
+    TraceContext.inside(call) {
+      counters.measure { native(function, instance, UnsafeMutableRawPointer(call), arguments) }
+    }
+  }
 
-/// Calls and errors of a method over all generations.
-final class MethodCounters: Sendable {
-  let calls = Atomic<UInt64>(0)
-  let errors = Atomic<UInt64>(0)
+  func has(_ flag: Int) -> Bool { flags & UInt32(flag) != 0 }
 }
 
 extension Signature {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CCalls
 import CFFI
 import PluginAPI
 
@@ -15,6 +16,7 @@ struct BenchCalls: ParsableCommand {
 
   func run() {
     Terminal.run(json: true) { () throws(HostError) in
+      symbolon_ticks_prepare()
       var (closure, bare): ([Double], [Double]) = ([], [])
       let bench = try CallBench()
       for _ in 0..<max(1, rounds) {
@@ -41,7 +43,8 @@ private struct CallBench {
       UnsafeMutableRawPointer?, UnsafeMutablePointer<symbolon_call>?, UInt64, UInt64, UnsafeMutablePointer<UInt64>?
     ) -> Int32
   private let slot: UnsafeMutablePointer<(@convention(c) () -> Void)?> = .allocate(capacity: 1)
-  private let method: LoadedMethod
+  private let function: @convention(c) () -> Void
+  private let cif: UnsafeMutablePointer<ffi_cif>
 
   init() throws(HostError) {
     let provider: Provider = { _, _, a, b, sum in
@@ -49,9 +52,11 @@ private struct CallBench {
       return 0
     }
     let signature = try Signature(parsing: "add(a: u64, b: u64) -> (sum: u64)")
-    method = try LoadedMethod(
+    function = unsafeBitCast(provider, to: (@convention(c) () -> Void).self)
+    cif = try prepareInterface([symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)
+    let method = try LoadedMethod(
       PluginDescription.Method(signature: signature, summary: "Add", flags: 0, defaults: [:], command: nil),
-      function: unsafeBitCast(provider, to: (@convention(c) () -> Void).self), counters: MethodCounters())
+      function: function, counters: MethodCounters())
     slot.initialize(to: nil)
     let layer = Layer(id: "bench")
     layer.publish(CallTarget(methods: ["add": method]))
@@ -89,7 +94,7 @@ private struct CallBench {
                 return timed(count) { index in
                   a.pointee = UInt64(index)
                   b.pointee = sum.pointee
-                  ffi_call(method.cif, method.function, &status, &cells)
+                  ffi_call(cif, function, &status, &cells)
                 }
               }
             }

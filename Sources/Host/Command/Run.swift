@@ -1,5 +1,6 @@
 import Logging
 import ArgumentParser
+import CCalls
 import Glibc
 import Synchronization
 
@@ -37,6 +38,7 @@ struct Run: ParsableCommand {
 
   private static func serve(_ configuration: Configuration) throws(HostError) {
     let stopper = StopSignals()
+    symbolon_ticks_prepare()
     let node = try Node(configuration)
     try node.bindListener()
     node.events.start()

@@ -135,20 +135,30 @@ extension Node {
       "listen": listenAddress.map { .string($0.description) } ?? .null,
       "account": .string(identity.publicKey.hexadecimal),
       "uptime_ms": .unsigned((MonotonicClock.nanoseconds - startedAt) / 1_000_000),
-      "plugins": .array(
-        runningLayers.compactMap { layer in
-          layer.generation.map { generation in
-            .object([
-              "id": .string(layer.id), "version": .string(generation.description.version),
-              "generation": .unsigned(generation.number), "state": .string("running"),
-              "calls": .unsigned(
-                generation.methods.values.reduce(0) { $0 + $1.counters.calls.load(ordering: .relaxed) }),
-              "errors": .unsigned(
-                generation.methods.values.reduce(0) { $0 + $1.counters.errors.load(ordering: .relaxed) }),
-              "library_sha256": .string(generation.entry.sha256),
-              "summary": .string(generation.description.summary),
-            ])
-          }
+      "plugins": .array(runningLayers.compactMap { layer in layer.generation.map { Self.summary(layer, $0) } }),
+    ])
+  }
+
+  /// A plugin's row in `status`, with what was counted of its methods.
+  static func summary(_ layer: Layer, _ generation: Generation) -> JSONValue {
+    let methods = generation.description.methods.compactMap { generation.methods[$0.signature.name] }
+    let all = methods.map(\.counters).map { ($0.calls.load(ordering: .relaxed), $0.errors.load(ordering: .relaxed)) }
+    let latency = methods.reduce(Histogram().snapshot()) { $0 + $1.counters.latency.snapshot() }
+    return .object([
+      "id": .string(layer.id), "version": .string(generation.description.version),
+      "generation": .unsigned(generation.number), "state": .string("running"),
+      "home": .string(generation.home.kind.rawValue),
+      "calls": .unsigned(all.reduce(0) { $0 + $1.0 }), "errors": .unsigned(all.reduce(0) { $0 + $1.1 }),
+      "in_flight": .integer(Int64(generation.running.load(ordering: .relaxed))),
+      "latency": latency.json, "library_sha256": .string(generation.entry.sha256),
+      "summary": .string(generation.description.summary),
+      "methods": .array(
+        methods.map { method in
+          .object([
+            "name": .string(method.signature.name), "calls": .unsigned(method.counters.calls.load(ordering: .relaxed)),
+            "errors": .unsigned(method.counters.errors.load(ordering: .relaxed)),
+            "in_flight": .unsigned(method.counters.inFlight), "latency": method.counters.latency.snapshot().json,
+          ])
         }),
     ])
   }

@@ -16,7 +16,8 @@ struct LineLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let fields = metadata.merging(event.metadata ?? [:]) { $1 }
+    var fields = metadata.merging(event.metadata ?? [:]) { $1 }
+    if let trace = TraceContext.current { fields["trace"] = .string(trace) }
     let time = Self.timestamp()
     var line: String
     if json {
