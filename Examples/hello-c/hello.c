@@ -30,13 +30,14 @@ static int32_t add(void *self, symbolon_call *call, int64_t a, int64_t b, int64_
   return SYMBOLON_OK;
 }
 
-static const symbolon_method methods[] = {
-    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "greet(name: text) -> (greeting: text)", "Say hello",
-     (void (*)(void))greet, NULL, NULL},
-    {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "add(a: i64, b: i64) -> (sum: i64)",
-     "Add two numbers", (void (*)(void))add, "{\"b\":1}", NULL},
-};
-static const symbolon_method *const method_table[] = {&methods[0], &methods[1]};
+static const symbolon_method greet_method = {
+    .struct_size = sizeof(symbolon_method), .flags = SYMBOLON_READS | SYMBOLON_PUBLIC,
+    .signature = "greet(name: text) -> (greeting: text)", .summary = "Say hello", .function = (void (*)(void))greet};
+static const symbolon_method add_method = {
+    .struct_size = sizeof(symbolon_method), .flags = SYMBOLON_READS | SYMBOLON_PUBLIC,
+    .signature = "add(a: i64, b: i64) -> (sum: i64)", .summary = "Add two numbers", .function = (void (*)(void))add,
+    .defaults = "{\"b\":1}"};
+static const symbolon_method *const method_table[] = {&greet_method, &add_method};
 
 static const symbolon_plugin hello = {
     .struct_size = sizeof(symbolon_plugin), .abi = SYMBOLON_ABI, .id = "hello", .version = "1.0.0",

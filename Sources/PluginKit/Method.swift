@@ -25,23 +25,26 @@ public struct MethodFlags: OptionSet, Sendable {
 /// }
 /// ```
 /// The body runs on any host thread, several at once; it may block. What it throws becomes the caller's error.
+/// `deadline` is how long a call may take when its caller names no time; the host acts on it where it can.
 public struct Method<Layer: AnyObject & Sendable>: Sendable {
   let signature: String
   let summary: String
   let flags: MethodFlags
   let defaults: String?
   let command: String?
+  let deadline: Duration?
   let arguments: [UnsafeMutablePointerBox]
   let run: @Sendable (Layer, Call, Cells) throws -> Void
 
   /// A method without a result.
   public init<each A>(
     _ name: String, _ summary: String, _ flags: MethodFlags = [], _ parameters: repeat Value<each A>,
-    command: String? = nil, body: @escaping @Sendable (Layer, Call, repeat each A) throws -> Void
+    command: String? = nil, deadline: Duration? = nil,
+    body: @escaping @Sendable (Layer, Call, repeat each A) throws -> Void
   ) {
     var shape = Shape(name)
     repeat shape.add(each parameters)
-    self.init(shape, summary, flags, command) { layer, call, cells in
+    self.init(shape, summary, flags, command, deadline) { layer, call, cells in
       var cells = cells
       try body(layer, call, repeat try cells.next(each parameters))
     }
@@ -50,12 +53,13 @@ public struct Method<Layer: AnyObject & Sendable>: Sendable {
   /// A method with one result.
   public init<each A, R>(
     _ name: String, _ summary: String, _ flags: MethodFlags = [], _ parameters: repeat Value<each A>,
-    returns result: Value<R>, command: String? = nil, body: @escaping @Sendable (Layer, Call, repeat each A) throws -> R
+    returns result: Value<R>, command: String? = nil, deadline: Duration? = nil,
+    body: @escaping @Sendable (Layer, Call, repeat each A) throws -> R
   ) {
     var shape = Shape(name)
     repeat shape.add(each parameters)
     shape.returns(result)
-    self.init(shape, summary, flags, command) { layer, call, cells in
+    self.init(shape, summary, flags, command, deadline) { layer, call, cells in
       var cells = cells
       let value = try body(layer, call, repeat try cells.next(each parameters))
       try cells.store(value, as: result)
@@ -65,14 +69,14 @@ public struct Method<Layer: AnyObject & Sendable>: Sendable {
   /// A method whose result is a stream: the body writes messages until it returns or a write throws.
   public init<each A, R>(
     streaming name: String, _ summary: String, _ flags: MethodFlags = [], _ parameters: repeat Value<each A>,
-    stream result: Value<R>, command: String? = nil,
+    stream result: Value<R>, command: String? = nil, deadline: Duration? = nil,
     body: @escaping @Sendable (Layer, Call, Output, repeat each A) throws -> Void
   ) {
     var shape = Shape(name)
     repeat shape.add(each parameters)
     let resultIndex = 2 + shape.natives.count
     shape.streams(result)
-    self.init(shape, summary, flags.union(.streams), command) { layer, call, cells in
+    self.init(shape, summary, flags.union(.streams), command, deadline) { layer, call, cells in
       var cells = cells
       var results = Cells(arguments: cells.arguments, index: resultIndex)
       try body(layer, call, try results.output(), repeat try cells.next(each parameters))
@@ -80,7 +84,7 @@ public struct Method<Layer: AnyObject & Sendable>: Sendable {
   }
 
   private init(
-    _ shape: Shape, _ summary: String, _ flags: MethodFlags, _ command: String?,
+    _ shape: Shape, _ summary: String, _ flags: MethodFlags, _ command: String?, _ deadline: Duration?,
     run: @escaping @Sendable (Layer, Call, Cells) throws -> Void
   ) {
     signature = shape.signature
@@ -89,6 +93,7 @@ public struct Method<Layer: AnyObject & Sendable>: Sendable {
     self.summary = summary
     self.flags = flags
     self.command = command
+    self.deadline = deadline
     self.run = run
   }
 
@@ -117,7 +122,18 @@ public struct Method<Layer: AnyObject & Sendable>: Sendable {
     method.function = function
     method.defaults = defaults.map(permanent)
     method.command = command.map(permanent)
+    method.deadline_ms = deadline.map(Self.milliseconds) ?? 0
     return method
+  }
+}
+
+extension Method {
+  /// A deadline as the contract counts it: at least one millisecond, so that a short one is not "none".
+  static func milliseconds(_ deadline: Duration) -> UInt32 {
+    let (seconds, attoseconds) = deadline.components
+    let fraction = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+    return overflow ? .max : UInt32(clamping: max(1, whole.addingReportingOverflow(fraction).partialValue))
   }
 }
 

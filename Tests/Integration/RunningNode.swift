@@ -82,16 +82,17 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   /// Builds the fixture plugin with these definitions and gives back its path.
-  static func fixture(_ definitions: String...) throws -> String { try fixture(definitions, source: "fixture.c") }
+  static func fixture(_ definitions: String...) throws -> String { try fixture(definitions) }
 
-  /// Builds a source of `Tests/Fixtures` with these definitions and gives back its path.
-  static func fixture(_ definitions: [String], source: String) throws -> String {
+  /// Builds a source of `Tests/Fixtures` with these definitions, and headers, and gives back its path.
+  static func fixture(
+    _ definitions: [String], source: String = "fixture.c", headers: String = "Sources/PluginAPI/include"
+  ) throws -> String {
     let folder = try makeScratch()
     let library = "\(folder)/libfixture.so"
-    let source = "\(root)/Tests/Fixtures/\(source)"
     let result = try run(
-      ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-I\(root)/Sources/PluginAPI/include"]
-        + definitions.map { "-D\($0)" } + ["-o", library, source])
+      ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-I\(root)/\(headers)"]
+        + definitions.map { "-D\($0)" } + ["-o", library, "\(root)/Tests/Fixtures/\(source)"])
     try #require(result.status == 0, "\(result.err)")
     return library
   }

@@ -8,8 +8,8 @@ import Testing
     .deletingLastPathComponent().path
 
   @Test(arguments: [
-    ["cc", "-x", "c", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"], ["clang", "-x", "c", "-std=c11"],
-    ["clang", "-x", "c++", "-std=c++17"],
+    ["cc", "-x", "c", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"], ["c++", "-x", "c++", "-std=c++20"],
+    ["clang", "-x", "c", "-std=c11"], ["clang", "-x", "c++", "-std=c++17"], ["clang", "-x", "c++", "-std=c++20"],
   ])
   func headersCompileWithoutWarnings(_ compiler: [String]) throws {
     let source = "\(Self.root)/Sources/PluginAPI/abi.c"

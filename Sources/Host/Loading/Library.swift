@@ -6,6 +6,7 @@ import PluginAPI
 /// It is never closed: a Swift image cannot be unmapped safely.
 final class Library: @unchecked Sendable {  // Proof: the description is constant data of the library.
   let entry: LibraryStore.Entry
+  /// A copy of the library's description in the host's own form: fields that the library did not know are zero.
   let native: UnsafePointer<symbolon_plugin>
   let description: PluginDescription
   /// The functions of `description.methods`, in their order.
@@ -31,13 +32,12 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     }
     typealias Entry = @convention(c) (UInt32) -> UnsafePointer<symbolon_plugin>?
     let describe = unsafeBitCast(symbol, to: Entry.self)
-    guard let native = describe(UInt32(SYMBOLON_ABI)) else {
+    guard let found = describe(UInt32(SYMBOLON_ABI)) else {
       throw .invalid(
         "refuses_host", "The library of `\(id)` cannot run on ABI \(SYMBOLON_ABI), which this host speaks.")
     }
-    guard native.pointee.struct_size >= UInt32(MemoryLayout<symbolon_plugin>.size) else {
-      throw .invalid("old_description", "The description of `\(id)` is shorter than ABI \(SYMBOLON_ABI) needs.")
-    }
+    let native = try BorderStruct.keep(
+      found, released: BorderStruct.Released.plugin, empty: symbolon_plugin(), "The description of `\(id)`")
     self.entry = entry
     self.native = native
     entryAddress = UnsafeRawPointer(symbol)
@@ -47,8 +47,8 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     (description.imports, slots) = try tables.imports()
     description.routes = try tables.routes()
     description.permissions = try tables.permissions()
-    description.state = try tables.state()
-    state = tables.stateTable
+    state = try tables.stateTable()
+    description.state = try tables.state(state?.pointee)
     try description.check(expecting: id)
     self.description = description
   }
@@ -76,15 +76,20 @@ private struct NativeTables {
     var methods: [PluginDescription.Method] = []
     var functions: [Function] = []
     let limit = PluginDescription.Limit.methods
-    for (index, row) in try rows(native.pointee.methods, native.pointee.method_count, limit, "method").enumerated() {
-      guard row.pointee.struct_size >= UInt32(MemoryLayout<symbolon_method>.size), let function = row.pointee.function
-      else { throw .invalid("bad_description", "Method \(index + 1) of `\(id)` is incomplete.") }
-      let signature = try Signature(parsing: try text(row.pointee.signature, "signature"))
+    let found = try rows(
+      native.pointee.methods, native.pointee.method_count, limit, "method", released: BorderStruct.Released.method,
+      empty: symbolon_method())
+    for (index, row) in found.enumerated() {
+      guard let function = row.function else {
+        throw .invalid("bad_description", "Method \(index + 1) of `\(id)` has no function.")
+      }
+      let signature = try Signature(parsing: try text(row.signature, "signature"))
       methods.append(
         PluginDescription.Method(
-          signature: signature, summary: try text(row.pointee.summary, "summary of \(signature.name)"),
-          flags: row.pointee.flags, defaults: try defaults(row.pointee.defaults, signature),
-          command: try row.pointee.command.map { pointer throws(HostError) in try text(pointer, "command") }))
+          signature: signature, summary: try text(row.summary, "summary of \(signature.name)"),
+          flags: row.flags, defaults: try defaults(row.defaults, signature),
+          command: try row.command.map { pointer throws(HostError) in try text(pointer, "command") },
+          deadlineMs: row.deadline_ms))
       functions.append(function)
     }
     return (methods, functions)
@@ -94,35 +99,46 @@ private struct NativeTables {
     var imports: [PluginDescription.Import] = []
     var slots: [UnsafeMutablePointer<Function?>] = []
     let limit = PluginDescription.Limit.imports
-    for (index, row) in try rows(native.pointee.imports, native.pointee.import_count, limit, "import").enumerated() {
-      guard row.pointee.struct_size >= UInt32(MemoryLayout<symbolon_import>.size), let slot = row.pointee.slot
-      else { throw .invalid("bad_description", "Import \(index + 1) of `\(id)` is incomplete.") }
+    let found = try rows(
+      native.pointee.imports, native.pointee.import_count, limit, "import", released: BorderStruct.Released.import,
+      empty: symbolon_import())
+    for (index, row) in found.enumerated() {
+      guard let slot = row.slot else {
+        throw .invalid("bad_description", "Import \(index + 1) of `\(id)` has no slot.")
+      }
       imports.append(
         PluginDescription.Import(
-          plugin: try text(row.pointee.plugin, "import"),
-          signature: try Signature(parsing: try text(row.pointee.signature, "signature")),
-          isOptional: row.pointee.flags & UInt32(SYMBOLON_IMPORT_OPTIONAL) != 0))
+          plugin: try text(row.plugin, "import"),
+          signature: try Signature(parsing: try text(row.signature, "signature")),
+          isOptional: row.flags & UInt32(SYMBOLON_IMPORT_OPTIONAL) != 0))
       slots.append(slot)
     }
     return (imports, slots)
   }
 
   func routes() throws(HostError) -> [PluginDescription.Route] {
-    guard let found = native.pointee.extension?(SYMBOLON_ROUTES) else { return [] }
-    let table = found.assumingMemoryBound(to: symbolon_routes.self)
+    guard let address = native.pointee.extension?(SYMBOLON_ROUTES) else { return [] }
+    let table = try BorderStruct.read(
+      address.assumingMemoryBound(to: symbolon_routes.self), released: BorderStruct.Released.routes,
+      empty: symbolon_routes(), "The route table of `\(id)`")
     var routes: [PluginDescription.Route] = []
-    for row in try rows(table.pointee.routes, table.pointee.count, PluginDescription.Limit.routes, "route") {
+    let found = try rows(
+      table.routes, table.count, PluginDescription.Limit.routes, "route", released: BorderStruct.Released.route,
+      empty: symbolon_route())
+    for row in found {
       routes.append(
         PluginDescription.Route(
-          verb: try text(row.pointee.verb, "verb"), path: try text(row.pointee.path, "path"),
-          method: try text(row.pointee.method, "method")))
+          verb: try text(row.verb, "verb"), path: try text(row.path, "path"),
+          method: try text(row.method, "method")))
     }
     return routes
   }
 
   func permissions() throws(HostError) -> [Permission] {
     guard let found = native.pointee.extension?(SYMBOLON_PERMISSIONS) else { return [] }
-    let table = found.assumingMemoryBound(to: symbolon_permissions.self).pointee
+    let table = try BorderStruct.read(
+      found.assumingMemoryBound(to: symbolon_permissions.self), released: BorderStruct.Released.permissions,
+      empty: symbolon_permissions(), "The permission table of `\(id)`")
     guard table.count <= PluginDescription.Limit.permissions, table.count == 0 || table.permissions != nil else {
       throw .invalid("bad_description", "The permissions of `\(id)` are missing or too many.")
     }
@@ -133,12 +149,15 @@ private struct NativeTables {
     return permissions.sorted()
   }
 
-  var stateTable: UnsafePointer<symbolon_state>? {
-    native.pointee.extension?(SYMBOLON_STATE)?.assumingMemoryBound(to: symbolon_state.self)
+  func stateTable() throws(HostError) -> UnsafePointer<symbolon_state>? {
+    guard let found = native.pointee.extension?(SYMBOLON_STATE) else { return nil }
+    return try BorderStruct.keep(
+      found.assumingMemoryBound(to: symbolon_state.self), released: BorderStruct.Released.state,
+      empty: symbolon_state(), "The state table of `\(id)`")
   }
 
-  func state() throws(HostError) -> PluginDescription.StateSchema? {
-    guard let table = stateTable?.pointee else { return nil }
+  func state(_ table: symbolon_state?) throws(HostError) -> PluginDescription.StateSchema? {
+    guard let table else { return nil }
     let limit = PluginDescription.Limit.stateVersions
     func versions(_ list: UnsafePointer<UInt32>?, _ count: UInt32) throws(HostError) -> [UInt32] {
       guard let list, count <= limit else {
@@ -155,19 +174,22 @@ private struct NativeTables {
     )
   }
 
-  private func rows<Row>(
-    _ table: UnsafePointer<UnsafePointer<Row>?>?, _ count: UInt32, _ limit: Int, _ kind: String
-  ) throws(HostError) -> [UnsafePointer<Row>] {
+  private func rows<Row: BitwiseCopyable>(
+    _ table: UnsafePointer<UnsafePointer<Row>?>?, _ count: UInt32, _ limit: Int, _ kind: String, released: Int,
+    empty: Row
+  ) throws(HostError) -> [Row] {
     guard count > 0 else { return [] }
     guard count <= limit, let table else {
       throw .invalid("bad_description", "The \(kind) table of `\(id)` is missing or has more than \(limit) rows.")
     }
-    var rows: [UnsafePointer<Row>] = []
+    var rows: [Row] = []
     for index in 0..<Int(count) {
       guard let row = table[index] else {
         throw .invalid("bad_description", "Row \(index + 1) of the \(kind) table of `\(id)` is missing.")
       }
-      rows.append(row)
+      rows.append(
+        try BorderStruct.read(row, released: released, empty: empty, "Row \(index + 1) of the \(kind) table of `\(id)`")
+      )
     }
     return rows
   }

@@ -25,6 +25,8 @@ package struct PluginDescription: Equatable, Sendable {
     package var flags: UInt32
     package var defaults: [String: JSONValue]
     package var command: String?
+    /// How long a call may take when its caller names no deadline; 0 when the plugin names none.
+    package var deadlineMs: UInt32 = 0
   }
 
   /// A row of the import table.
@@ -155,6 +157,7 @@ extension PluginDescription {
             "flags": .unsigned(UInt64(method.flags)), "defaults": .object(method.defaults),
           ]
           members["command"] = method.command.map { .string($0) }
+          if method.deadlineMs > 0 { members["deadline_ms"] = .unsigned(UInt64(method.deadlineMs)) }
           return .object(members)
         }),
       "imports": .array(
@@ -201,7 +204,8 @@ extension PluginDescription {
         Method(
           signature: try Signature(parsing: try text(row, "signature")), summary: try text(row, "summary"),
           flags: try number(row, "flags"), defaults: row[key: "defaults"]?.object ?? [:],
-          command: row[key: "command"]?.string))
+          command: row[key: "command"]?.string,
+          deadlineMs: row[key: "deadline_ms"] == nil ? 0 : try number(row, "deadline_ms")))
     }
     for row in try rows("imports") {
       imports.append(

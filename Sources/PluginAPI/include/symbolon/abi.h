@@ -3,12 +3,24 @@
 /* Version, export macro and the rules by which this contract may change.
 
    RULES OF EVOLUTION
-   1. A released entity (struct field, function, constant, id) is never changed in place and never reused.
+   1. A released entity (struct field, function, constant, id, thread role) is never changed in place and never reused.
    2. Structs grow at the end only. `struct_size` is what the writer of the struct knew; a reader uses a field only
-      when `struct_size` covers it (SYMBOLON_HAS). A new field's zero value means the old behaviour.
-   3. A NULL function pointer means "not provided". Newly added functions are always optional.
-   4. Change comes by addition: a new id revision ("symbolon.log/2"), a new method ("transfer_v2").
-   5. SYMBOLON_ABI grows when a plugin built for it could not run on an older host; that is the last resort.
+      when `struct_size` covers it (SYMBOLON_HAS). A new field's zero value means the old behaviour. So name the fields
+      that you set (`.flags = …`) and let the compiler zero the others.
+   3. A struct that is longer than the reader's is taken when all that the reader does not know in it is zero, and
+      refused otherwise; an unknown flag is refused. Nobody is asked for what he cannot do.
+   4. A NULL function pointer means "not provided". Newly added functions are always optional.
+   5. Change comes by addition: a new id revision ("symbolon.log/2"), a new method ("transfer_v2"). Constants are added
+      only where the host reads them; what a plugin has to read (a status, an origin) stays as it is.
+   6. What is superseded is marked "Deprecated since 1.n: use …" and goes on to work for at least four minor releases
+      and a year; it leaves only together with its SYMBOLON_ABI.
+   7. There is no unstable part. What is not settled is offered under a vendor's id ("org.example.trace/1") by
+      whoever offers it, and keeps that id for good.
+   8. SYMBOLON_ABI grows when a plugin built for it could not run on an older host; that is the last resort. The minor
+      releases of ABI 1 are marked at their fields ("Since 1.1"); nobody has to ask for them.
+
+   Sources/PluginAPI/released holds the headers of each release, and Scripts/abi-check these ones against them.
+   The reasons are in docs/abi.md.
 
    THREAD ROLES, named at the end of each function's comment as guarantees, not as operating-system threads
      [control]     the host's one control thread: entry, create, start, stop, destroy are never concurrent

@@ -35,5 +35,8 @@ typedef struct symbolon_method {
   void (*function)(void); /* the C function, cast */
   const char *defaults;  /* eg: "{\"limit\":50}": for CLI and HTTP callers that leave an argument out; NULL = none */
   const char *command;   /* eg: "key create": a second name on the command line; NULL = none */
+  /* Since 1.1 */
+  uint32_t deadline_ms;  /* how long a call may take when its caller names no deadline; 0 = none */
+  uint32_t reserved;     /* 0 */
 } symbolon_method;
 #endif
