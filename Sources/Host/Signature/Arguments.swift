@@ -3,7 +3,7 @@ import PluginAPI
 /// The arguments of one call, checked against a signature, in the memory form that a native call wants.
 ///
 /// A scalar lies in its cell in host byte order; a slice lies in `bytes` and its cell is filled when the call is made.
-package struct Arguments: Sendable {
+package struct Arguments: Equatable, Sendable {
   enum Item: Equatable, Sendable {
     case scalar(UInt64)
     case slice([UInt8])
@@ -13,28 +13,42 @@ package struct Arguments: Sendable {
 
   // MARK: Canonical form
 
+  /// Limits of the contract (docs/abi.md).
+  enum Limit {
+    /// The longest slice that a call by name carries.
+    static let sliceBytes = 256 << 20
+  }
+
   /// Reads the canonical form: fixed big-endian scalars and length-prefixed slices, in signature order.
   package init(canonical bytes: [UInt8], for signature: Signature) throws(HostError) {
-    var rest = bytes[...]
-    func take(_ count: Int, _ field: Signature.Field) throws(HostError) -> ArraySlice<UInt8> {
-      guard rest.count >= count else {
+    items.reserveCapacity(signature.parameters.count)
+    var position = 0
+    for field in signature.parameters {
+      guard let item = Self.next(field.type, in: bytes, at: &position) else {
         throw .invalid("truncated_arguments", "The arguments of `\(signature.name)` end inside `\(field.name)`.")
       }
-      defer { rest = rest.dropFirst(count) }
-      return rest.prefix(count)
+      try Self.check(item, field)
+      items.append(item)
     }
-    for field in signature.parameters {
-      if field.type.isSlice {
-        let length = Int(try take(4, field).reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
-        items.append(.slice(Array(try take(length, field))))
-      } else {
-        items.append(.scalar(try take(field.type.width, field).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
-      }
+    guard position == bytes.count else {
+      throw .invalid(
+        "surplus_arguments", "\(bytes.count - position) bytes follow the arguments of `\(signature.name)`.")
     }
-    guard rest.isEmpty else {
-      throw .invalid("surplus_arguments", "\(rest.count) bytes follow the arguments of `\(signature.name)`.")
+  }
+
+  /// Takes one value from `position` on; nil when the bytes end inside it.
+  private static func next(_ type: ValueType, in bytes: [UInt8], at position: inout Int) -> Item? {
+    func number(_ width: Int) -> UInt64? {
+      guard bytes.count - position >= width else { return nil }
+      var value: UInt64 = 0
+      for index in position..<position + width { value = value << 8 | UInt64(bytes[index]) }
+      position += width
+      return value
     }
-    try check(signature)
+    guard type.isSlice else { return number(type.width).map { .scalar($0) } }
+    guard let length = number(4), length <= UInt64(bytes.count - position) else { return nil }
+    defer { position += Int(length) }
+    return .slice(Array(bytes[position..<position + Int(length)]))
   }
 
   /// The canonical form.
@@ -72,9 +86,10 @@ package struct Arguments: Sendable {
       guard let value = members[field.name] ?? defaults[field.name] else {
         throw .invalid("missing_argument", "`\(signature.name)` needs the argument `\(field.name)` (\(field.type)).")
       }
-      items.append(try Self.item(value, field))
+      let item = try Self.item(value, field)
+      try Self.check(item, field)
+      items.append(item)
     }
-    try check(signature)
   }
 
   private static func item(_ value: JSONValue, _ field: Signature.Field) throws(HostError) -> Item {
@@ -123,17 +138,17 @@ package struct Arguments: Sendable {
   }
 
   /// What every form must fulfil before a plugin sees it.
-  private func check(_ signature: Signature) throws(HostError) {
-    for (field, item) in zip(signature.parameters, items) {
-      switch (field.type, item) {
-      case (.bool, .scalar(let value)) where value > 1:
-        throw .invalid("not_bool", "`\(field.name)` must be 0 or 1.")
-      case (.text, .slice(let bytes)), (.json, .slice(let bytes)):
-        guard String(validating: bytes, as: UTF8.self) != nil else {
-          throw .invalid("not_utf8", "`\(field.name)` is not valid UTF-8.")
-        }
-      default: break
+  private static func check(_ item: Item, _ field: Signature.Field) throws(HostError) {
+    switch (field.type, item) {
+    case (.bool, .scalar(let value)) where value > 1:
+      throw .invalid("not_bool", "`\(field.name)` must be 0 or 1.")
+    case (_, .slice(let bytes)) where bytes.count > Limit.sliceBytes:
+      throw .invalid("argument_too_long", "`\(field.name)` is longer than \(Limit.sliceBytes >> 20) MiB.")
+    case (.text, .slice(let bytes)), (.json, .slice(let bytes)):
+      guard String(validating: bytes, as: UTF8.self) != nil else {
+        throw .invalid("not_utf8", "`\(field.name)` is not valid UTF-8.")
       }
+    default: break
     }
   }
 }

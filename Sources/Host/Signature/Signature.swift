@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// One line of text from which the native call, the command line, HTTP and transactions derive.
 ///
 /// Grammar: `name(parameter: type, …) -> (result: type, …)`, the arrow and results left out when there are none;
@@ -30,6 +32,9 @@ package struct Signature: Equatable, Sendable, CustomStringConvertible {
     "\(name)(\(parameters.map(\.text).joined(separator: ", ")))"
       + (results.isEmpty ? "" : " -> (\(results.map(\.text).joined(separator: ", ")))")
   }
+
+  /// A method's identity: the SHA-256 of the canonical text. A released method keeps it for good.
+  /// The SHA-256 of the canonical text, in hexadecimal: a released method keeps it for good.
 
   /// Parses a signature; the error names the byte where it went wrong.
   package init(parsing text: String) throws(HostError) {
@@ -102,13 +107,11 @@ private struct SignatureParser {
     return fields
   }
 
-  mutating func accept(_ token: String) -> Bool {
+  mutating func accept(_ token: StaticString) -> Bool {
     skipSpaces()
-    let wanted = Array(token.utf8)
-    guard bytes.count - position >= wanted.count, Array(bytes[position..<position + wanted.count]) == wanted else {
-      return false
-    }
-    position += wanted.count
+    guard bytes.count - position >= token.utf8CodeUnitCount else { return false }
+    for index in 0..<token.utf8CodeUnitCount where bytes[position + index] != token.utf8Start[index] { return false }
+    position += token.utf8CodeUnitCount
     return true
   }
 
@@ -117,7 +120,7 @@ private struct SignatureParser {
     guard position == bytes.count else { throw failure("nothing more was expected") }
   }
 
-  private mutating func expect(_ token: String) throws(HostError) {
+  private mutating func expect(_ token: StaticString) throws(HostError) {
     guard accept(token) else { throw failure("`\(token)` was expected") }
   }
 
