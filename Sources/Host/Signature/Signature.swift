@@ -33,8 +33,8 @@ package struct Signature: Equatable, Sendable, CustomStringConvertible {
       + (results.isEmpty ? "" : " -> (\(results.map(\.text).joined(separator: ", ")))")
   }
 
-  /// A method's identity: the SHA-256 of the canonical text. A released method keeps it for good.
   /// The SHA-256 of the canonical text, in hexadecimal: a released method keeps it for good.
+  package var identity: String { LibraryStore.sha256(Data(description.utf8)) }
 
   /// Parses a signature; the error names the byte where it went wrong.
   package init(parsing text: String) throws(HostError) {
