@@ -35,22 +35,45 @@ import Testing
     }
   ])
 
-  private func fetch(_ request: String, allow: [String]) async throws -> Answer {
+  private func fetch(_ request: String, allow: [String], grants: [String]? = nil) async throws -> Answer {
     var settings = EdgeSettings()
     settings.fetchAllow = allow
     settings.fetchLimitBytes = 50_000
     let fetcher = Fetcher(settings: settings)
-    let result = await Result { try await offPool { try fetcher.fetch(request) } }
+    let result = await Result { try await offPool { try fetcher.fetch(request, grants: grants) } }
     await fetcher.stop()
     return try JSONDecoder().decode(Answer.self, from: Data(try result.get().utf8))
   }
 
-  private func failure(_ request: String, allow: [String]) async -> EdgeFailure? {
+  private func failure(_ request: String, allow: [String], grants: [String]? = nil) async -> EdgeFailure? {
     do {
-      _ = try await fetch(request, allow: allow)
+      _ = try await fetch(request, allow: allow, grants: grants)
       return nil
     } catch {
       return error as? EdgeFailure
+    }
+  }
+
+  @Test func aPluginNeedsAGrantBesides() async throws {
+    try await RunningEdge.with(Self.site) { edge async throws in
+      let host = "127.0.0.1:\(edge.port)"
+      let request = "{\"url\":\"http://\(host)/v1/models/x\"}"
+      #expect(try await fetch(request, allow: [host], grants: [host]).status == 201)
+      #expect(await failure(request, allow: [host], grants: [])?.code == "host_not_granted")
+      #expect(await failure(request, allow: [host], grants: ["127.0.0.1"])?.code == "host_not_granted")
+      #expect(await failure(request, allow: [], grants: [host])?.code == "host_not_allowed")
+      let away = "{\"url\":\"http://\(host)/v1/models/away\"}"
+      #expect(await failure(away, allow: [host, "localhost:1"], grants: [host])?.code == "host_not_granted")
+    }
+  }
+
+  @Test(arguments: [
+    "http://127.0.0.1:PORT/", "http://localhost:PORT/", "http://127.1:PORT/", "http://2130706433:PORT/",
+  ])
+  func aPatternDoesNotOpenThisMachine(_ pattern: String) async throws {
+    try await RunningEdge.with(Self.site) { edge async throws in
+      let url = pattern.replacing("PORT", with: "\(edge.port)")
+      #expect(await failure("{\"url\":\"\(url)\"}", allow: ["*"])?.code == "private_address")
     }
   }
 

@@ -1,4 +1,5 @@
 import EdgeCore
+import Glibc
 import Testing
 
 @Suite struct GateTests {
@@ -59,10 +60,36 @@ import Testing
     }
   }
 
+  @Test func otherMachinesAreServedOnlyWithTLSOrAnExplicitWord() async throws {
+    var settings = EdgeSettings()
+    func start() async throws -> EdgeServer {
+      let server = EdgeServer(
+        dispatcher: FakeDispatcher(), settings: settings, operatorToken: "t", log: EdgeLog { _, _, _ in })
+      let socket = try listeningSocket(0)
+      do {
+        try await server.start(listening: socket)
+      } catch {
+        await server.stop()
+        close(socket)
+        throw error
+      }
+      return server
+    }
+    let failure = await #expect(throws: EdgeFailure.self) { try await start() }
+    #expect(failure?.code == "needs_tls")
+    #expect(failure?.message.contains("plaintext = \"allow\"") == true)
+    settings.plaintext = "allow"
+    await (try await start()).stop()
+    settings.tlsCertificate = "/nowhere/certificate.pem"
+    #expect(await #expect(throws: EdgeFailure.self) { try await start() }?.code == "tls_incomplete")
+    settings.tlsKey = "/nowhere/key.pem"
+    #expect(await #expect(throws: EdgeFailure.self) { try await start() }?.code == "tls_unreadable")
+  }
+
   @Test func anEmptyTokenAdmitsNobody() {
     let gate = Gate(listensOnLoopback: true, allowedHosts: [], allowedOrigins: [], token: "")
-    #expect(!gate.isOperator("Bearer "))
-    #expect(!gate.isOperator(nil))
+    #expect(!gate.access("Bearer ").isOurs)
+    #expect(!gate.access(nil).isOurs)
   }
 
   @Test func nothingSecretIsLogged() async throws {

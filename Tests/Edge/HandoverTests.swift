@@ -43,6 +43,28 @@ import Testing
     _ = try await offPool { try RawClient(port: port) }
   }
 
+  @Test func aKeptConnectionIsAnsweredOnceMoreAfterAHandover() async throws {
+    let server = EdgeServer(
+      dispatcher: FakeDispatcher(), settings: EdgeSettings(), operatorToken: "t", log: EdgeLog { _, _, _ in })
+    let port = try await server.start(listening: try listeningSocket())
+    let client = try await offPool {
+      let client = try RawClient(port: port)
+      try client.send(RunningEdge.request("GET", "/health"))
+      #expect(try client.readAnswer().headers["connection"] == nil)
+      return client
+    }
+    async let stopped: Void = server.stop(.handover)
+    try await Task.sleep(for: .milliseconds(1500))
+    let answer = try await offPool {
+      try client.send(RunningEdge.request("GET", "/health"))
+      let answer = try client.readAnswer()
+      #expect(try client.readToEnd() == "")
+      return answer
+    }
+    #expect(answer.status == 200 && answer.headers["connection"] == "close")
+    await stopped
+  }
+
   @Test func aStoppingEdgeLetsStreamsEnd() async throws {
     let go = Locked(false)
     let fake = FakeDispatcher(methods: [

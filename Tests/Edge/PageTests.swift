@@ -56,12 +56,32 @@ import Testing
       #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
       let lines = answer.text.split(separator: "\n")
       #expect(lines.contains(#"symbolon_http_requests_total{route="/v1/methods/{method}",verb="POST",status="200"} 1"#))
-      #expect(lines.contains(#"symbolon_method_calls_total{layer="ledger",method="balance"} 7"#))
+      #expect(lines.contains(#"symbolon_method_calls_total{plugin="ledger",method="balance"} 7"#))
       #expect(lines.contains("symbolon_http_requests_in_flight 1"))
       #expect(!answer.text.contains("made-up"))
       #expect(answer.text.contains("process_resident_memory_bytes "))
       checkFormat(lines.map(String.init))
     }
+  }
+
+  @Test func whatTheHostCountedIsShownByPlaceAndGeneration() {
+    var catalog = Catalog.sample
+    catalog.plugins[0].home = "worker"
+    catalog.plugins[0].generation = 3
+    catalog.plugins[0].methods[0].inFlight = 2
+    catalog.plugins[0].methods[0].latency = .init(
+      count: 9, sumNanoseconds: 1_500_000_000, buckets: [[1000, 4], [2_000_000, 8], [.max, 9]])
+    let text = Metrics().text(catalog: catalog, callsInFlight: 0, memory: nil)
+    let place = #"plugin="ledger",method="balance",home="worker",generation="3""#
+    for line in [
+      "symbolon_method_calls_total{\(place)} 7", "symbolon_method_in_flight{\(place)} 2",
+      "symbolon_method_duration_seconds_bucket{\(place),le=\"1e-06\"} 4",
+      "symbolon_method_duration_seconds_bucket{\(place),le=\"0.002\"} 8",
+      "symbolon_method_duration_seconds_bucket{\(place),le=\"+Inf\"} 9",
+      "symbolon_method_duration_seconds_sum{\(place)} 1.5", "symbolon_method_duration_seconds_count{\(place)} 9",
+    ] { #expect(text.contains(line + "\n"), "\(line)") }
+    checkFormat(text.split(separator: "\n").map(String.init))
+    #expect(!Metrics().text(catalog: .sample, callsInFlight: 0, memory: nil).contains("method_duration"))
   }
 
   /// Every sample follows the TYPE of its family, labels are quoted, buckets only grow.

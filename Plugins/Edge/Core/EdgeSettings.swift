@@ -4,6 +4,8 @@ import FoundationEssentials
 package struct EdgeSettings: Codable, Sendable, Equatable {
   /// The largest request body that is read.
   package var bodyLimitBytes = 10 * 1024 * 1024
+  /// The bodies of all requests together that are held at the same time.
+  package var bodyMemoryBytes = 256 * 1024 * 1024
   /// The largest sum of all request header fields.
   package var headerLimitBytes = 32 * 1024
   /// How deeply JSON arguments may nest.
@@ -30,6 +32,14 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
   package var allowedOrigins: [String] = []
   /// Hosts that `edge.fetch` may reach: `example.org`, `*.example.org`, `example.org:8443`; none by default.
   package var fetchAllow: [String] = []
+  /// Names that `edge.fetch` may reach although they lead to this machine or a private network; also addresses.
+  package var fetchPrivate: [String] = []
+  /// PEM file with the certificate and those between it and its root: HTTPS instead of HTTP.
+  package var tlsCertificate: String?
+  /// PEM file with the certificate's private key, not readable by all users.
+  package var tlsKey: String?
+  /// `allow`: serve HTTP without TLS on an address that other machines reach.
+  package var plaintext = "refuse"
   /// The largest answer that `edge.fetch` takes.
   package var fetchLimitBytes = 10 * 1024 * 1024
   /// Log every request at level debug: route, status and time, never content.
@@ -41,6 +51,7 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case bodyLimitBytes = "body_limit_bytes"
+    case bodyMemoryBytes = "body_memory_bytes"
     case headerLimitBytes = "header_limit_bytes"
     case jsonDepth = "json_depth"
     case calls
@@ -54,6 +65,10 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     case allowedHosts = "allowed_hosts"
     case allowedOrigins = "allowed_origins"
     case fetchAllow = "fetch_allow"
+    case fetchPrivate = "fetch_private"
+    case tlsCertificate = "tls_certificate"
+    case tlsKey = "tls_key"
+    case plaintext
     case fetchLimitBytes = "fetch_limit_bytes"
     case accessLog = "access_log"
     case title
@@ -69,6 +84,7 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     }
     let values = try decoder.container(keyedBy: CodingKeys.self)
     try values.read(.bodyLimitBytes, into: &bodyLimitBytes, 1024...1_073_741_824)
+    try values.read(.bodyMemoryBytes, into: &bodyMemoryBytes, 1_048_576...1_099_511_627_776)
     try values.read(.headerLimitBytes, into: &headerLimitBytes, 1024...1_048_576)
     try values.read(.jsonDepth, into: &jsonDepth, 1...512)
     try values.read(.calls, into: &calls, 1...4096)
@@ -83,6 +99,14 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     allowedHosts = try values.decodeIfPresent([String].self, forKey: .allowedHosts) ?? []
     allowedOrigins = try values.decodeIfPresent([String].self, forKey: .allowedOrigins) ?? []
     fetchAllow = try values.decodeIfPresent([String].self, forKey: .fetchAllow) ?? []
+    fetchPrivate = try values.decodeIfPresent([String].self, forKey: .fetchPrivate) ?? []
+    tlsCertificate = try values.decodeIfPresent(String.self, forKey: .tlsCertificate)
+    tlsKey = try values.decodeIfPresent(String.self, forKey: .tlsKey)
+    plaintext = try values.decodeIfPresent(String.self, forKey: .plaintext) ?? plaintext
+    guard ["allow", "refuse"].contains(plaintext) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .plaintext, in: values, debugDescription: "`plaintext` must be \"allow\" or \"refuse\"")
+    }
     accessLog = try values.decodeIfPresent(Bool.self, forKey: .accessLog) ?? false
     title = try values.decodeIfPresent(String.self, forKey: .title) ?? title
   }

@@ -11,20 +11,26 @@ final class EdgeLayer: Sendable {
     var fetcher: Fetcher
   }
 
-  private let host: Host
+  let host: Host
   private let settings: EdgeSettings
+  let tokens: TokenStore
   private let running = Mutex<Running?>(nil)
 
   init(_ host: Host) throws {
     self.host = host
     settings = try host.settings(as: EdgeSettings.self)
+    do throws(EdgeFailure) {
+      tokens = try TokenStore(folder: host.storage)
+    } catch {
+      throw Failure(error)
+    }
   }
 
   func start() throws {
     let token = try OperatorToken.readOrCreate(in: host.storage) { count throws(Failure) in try host.random(count) }
     let descriptor = try host.listeningSocket()
     let server = EdgeServer(
-      dispatcher: HostDispatcher(host: host), settings: settings, operatorToken: token, log: log)
+      dispatcher: HostDispatcher(host: host), settings: settings, operatorToken: token, tokens: tokens, log: log)
     let started = wait { () async -> Result<Int, EdgeFailure> in
       do throws(EdgeFailure) {
         return .success(try await server.start(listening: descriptor))
@@ -48,9 +54,9 @@ final class EdgeLayer: Sendable {
     }
     guard let stopping else { return }
     // A reload leaves the old generation all the time its streams need; the end of the node does not.
-    let drain: Duration? = isReplaced ? .milliseconds(settings.streamTimeoutMilliseconds) : nil
+    let isReplaced = isReplaced
     wait {
-      await stopping.server.stop(drain: drain)
+      await stopping.server.stop(isReplaced ? .handover : .end)
       await stopping.fetcher.stop()
     }
   }
@@ -60,10 +66,21 @@ final class EdgeLayer: Sendable {
       throw Failure(.unavailable, "stopping", "The edge is stopping: ask again.")
     }
     do throws(EdgeFailure) {
-      return JSON(text: try fetcher.fetch(request.text) { call.isCancelled })
+      let grants = try grants(of: call)
+      return JSON(text: try fetcher.fetch(request.text, grants: grants) { call.isCancelled })
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// The hosts that the calling plugin may reach; nil for the operator, whom only the edge's own list binds.
+  private func grants(of call: Call) throws(EdgeFailure) -> [String]? {
+    guard let caller = call.caller, caller != host.pluginID else { return nil }
+    let catalog: Catalog
+    do { catalog = try Catalog.decode(try host.catalog().text) } catch {
+      throw EdgeFailure(.unavailable, "no_catalog", "The host did not say what `\(caller)` may reach: ask again.")
+    }
+    return catalog.hostGrants(of: caller)
   }
 
   /// True when another generation of this layer serves already.

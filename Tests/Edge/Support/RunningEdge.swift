@@ -12,11 +12,11 @@ struct RunningEdge {
   /// Runs `body` against a fresh edge and stops it.
   static func with<R: Sendable>(
     _ dispatcher: FakeDispatcher = FakeDispatcher(), settings: EdgeSettings = EdgeSettings(),
-    log: EdgeLog = EdgeLog { _, _, _ in }, _ body: (RunningEdge) async throws -> R
+    tokens: TokenStore? = nil, log: EdgeLog = EdgeLog { _, _, _ in }, _ body: (RunningEdge) async throws -> R
   ) async throws -> R {
     var settings = settings
     settings.drainTimeoutMilliseconds = min(settings.drainTimeoutMilliseconds, 2000)
-    let server = EdgeServer(dispatcher: dispatcher, settings: settings, operatorToken: token, log: log)
+    let server = EdgeServer(dispatcher: dispatcher, settings: settings, operatorToken: token, tokens: tokens, log: log)
     let port = try await server.start(listening: try listeningSocket())
     do {
       let result = try await body(RunningEdge(server: server, port: port))
@@ -51,11 +51,13 @@ struct RunningEdge {
 }
 
 /// A socket as the host would give it: bound, listening, non-blocking.
-func listeningSocket() throws -> CInt {
+///
+/// - Parameter ip: 127.0.0.1 by default.
+func listeningSocket(_ ip: UInt32 = 0x7F00_0001) throws -> CInt {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  address.sin_addr.s_addr = ip.bigEndian
   let bound = withUnsafePointer(to: address) {
     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
       bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -1,4 +1,5 @@
 import Dispatch
+import NIOCore
 import Synchronization
 
 /// Carries messages from a blocking thread to an asynchronous reader, a bounded number of bytes at a time.
@@ -23,6 +24,7 @@ package final class MessageBridge: Sendable {
     var isAbandoned = false
     var nudged = false
     var blockedWriters = 0
+    var stalledSince: NIODeadline?
     var reader: CheckedContinuation<Void, Never>?
     var atEnding: (@Sendable () -> Void)?
   }
@@ -34,6 +36,9 @@ package final class MessageBridge: Sendable {
   /// - Parameter capacity: bytes that may wait for the reader; a single larger message is taken when nothing waits.
   package init(capacity: Int) { self.capacity = capacity }
 
+  /// Since when a writer waits for the reader; nil when none does.
+  package var stalledSince: NIODeadline? { state.withLock { $0.ending == nil ? $0.stalledSince : nil } }
+
   /// Hands a message over; blocks while the reader is behind, throws `cancelled` when the reader has gone away.
   package func write(_ message: [UInt8]) throws(EdgeFailure) {
     while true {
@@ -42,6 +47,7 @@ package final class MessageBridge: Sendable {
         if state.isAbandoned || state.ending != nil { return (.gone, nil) }
         if !state.waiting.isEmpty && state.waitingBytes + message.count > capacity {
           state.blockedWriters += 1
+          if state.stalledSince == nil { state.stalledSince = .now() }
           return (.wait, nil)
         }
         state.waiting.append(message)
@@ -125,6 +131,7 @@ package final class MessageBridge: Sendable {
           state.waitingBytes = 0
           state.nudged = false
           state.blockedWriters = 0
+          state.stalledSince = nil
         }
         return (.messages(state.waiting), state.blockedWriters)
       }

@@ -22,6 +22,25 @@ package struct Catalog: Codable, Sendable, Equatable {
     }
   }
 
+  /// How long calls took.
+  package struct Latency: Codable, Sendable, Equatable {
+    package var count: UInt64
+    package var sumNanoseconds: UInt64
+    /// Pairs of an upper bound in nanoseconds and the calls that took at most that long.
+    package var buckets: [[UInt64]]
+
+    enum CodingKeys: String, CodingKey {
+      case count, buckets
+      case sumNanoseconds = "sum_ns"
+    }
+
+    package init(count: UInt64, sumNanoseconds: UInt64, buckets: [[UInt64]]) {
+      self.count = count
+      self.sumNanoseconds = sumNanoseconds
+      self.buckets = buckets
+    }
+  }
+
   package struct Method: Codable, Sendable, Equatable {
     package var name: String
     package var signature: String
@@ -31,11 +50,21 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var results: [Parameter]
     package var calls: UInt64?
     package var errors: UInt64?
+    /// Calls that run now.
+    package var inFlight: UInt64?
+    package var latency: Latency?
+
+    enum CodingKeys: String, CodingKey {
+      case name, signature, summary, flags, parameters, results, calls, errors, latency
+      case inFlight = "in_flight"
+    }
 
     package init(
       name: String, signature: String, summary: String, flags: [String], parameters: [Parameter], results: [Parameter],
-      calls: UInt64? = nil, errors: UInt64? = nil
+      calls: UInt64? = nil, errors: UInt64? = nil, inFlight: UInt64? = nil, latency: Latency? = nil
     ) {
+      self.inFlight = inFlight
+      self.latency = latency
       self.name = name
       self.signature = signature
       self.summary = summary
@@ -70,10 +99,19 @@ package struct Catalog: Codable, Sendable, Equatable {
     package var state: String?
     package var methods: [Method]
     package var routes: [Route]?
+    /// `host` or `worker`.
+    package var home: String?
+    package var generation: UInt64?
+    /// What the operator granted, as in `host:example.org`.
+    package var permissions: [String]?
 
     package init(
-      id: String, version: String, summary: String, state: String? = nil, methods: [Method], routes: [Route]? = nil
+      id: String, version: String, summary: String, state: String? = nil, methods: [Method], routes: [Route]? = nil,
+      home: String? = nil, generation: UInt64? = nil, permissions: [String]? = nil
     ) {
+      self.home = home
+      self.generation = generation
+      self.permissions = permissions
       self.id = id
       self.version = version
       self.summary = summary
@@ -93,6 +131,13 @@ package struct Catalog: Codable, Sendable, Equatable {
     self.plugins = plugins
   }
 
+  /// The names behind `host:` in what a plugin was granted; none when it is not known.
+  package func hostGrants(of plugin: String) -> [String] {
+    (plugins.first { $0.id == plugin }?.permissions ?? []).compactMap {
+      $0.hasPrefix("host:") ? String($0.dropFirst("host:".count)) : nil
+    }
+  }
+
   /// Reads the host's JSON.
   package static func decode(_ json: String) throws(EdgeFailure) -> Catalog {
     do {
@@ -101,6 +146,11 @@ package struct Catalog: Codable, Sendable, Equatable {
       throw EdgeFailure(.internal, "catalog", "The host's catalog is not what the edge understands: \(error).")
     }
   }
+}
+
+extension Catalog.Layer {
+  /// False for a layer that does not do its work: it failed, or was taken out.
+  package var isWell: Bool { !["failed", "quarantined", "disabled"].contains(state ?? "running") }
 }
 
 /// A default of a parameter: any JSON value, kept for the OpenAPI document.

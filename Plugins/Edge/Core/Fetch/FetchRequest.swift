@@ -1,4 +1,5 @@
 import FoundationEssentials
+import NIOCore
 
 /// What a layer asks `edge.fetch` for.
 struct FetchRequest: Decodable, Sendable {
@@ -98,10 +99,23 @@ struct FetchAddress: Sendable, Equatable {
         name = entry[..<colon]
         entryPort = given
       }
+      if name == "*" { return true }
       guard entryPort == port else { return false }
       if name.hasPrefix("*.") { return host.hasSuffix(name.dropFirst(1)) && host.count > name.count - 1 }
       return name == host || name == "[\(host)]"
     }
+  }
+
+  /// True when the list names this very host, by no pattern.
+  func isNamed(by list: [String]) -> Bool {
+    isAllowed(by: list.filter { !$0.contains("*") })
+  }
+
+  /// True for an address or `localhost`, which say themselves where they lead.
+  var isLiteral: Bool {
+    if host == "localhost" { return true }
+    let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
+    return (try? SocketAddress(ipAddress: bare, port: port)) != nil
   }
 
   private static func standardPort(_ scheme: String) -> Int { scheme == "https" ? 443 : 80 }

@@ -12,6 +12,11 @@ extension Metrics {
     }
     out.family("symbolon_http_request_duration_seconds", "histogram", "From the request's head to the answer's end.")
     for (key, route) in routes { out.histogram("symbolon_http_request_duration_seconds", key.labels, route) }
+    statusClasses(routes.map(\.value), into: &out)
+    out.family("symbolon_http_refused_total", "counter", "Requests that the edge itself refused, by reason.")
+    for reason in Self.refusals.sorted() {
+      out.sample("symbolon_http_refused_total", [("reason", reason)], String(state.refused[reason] ?? 0))
+    }
     out.one("symbolon_http_requests_in_flight", "gauge", "HTTP requests being answered.", String(state.inFlight))
     out.one("symbolon_http_connections", "gauge", "Open connections.", String(state.connections))
     out.one("symbolon_http_received_bytes_total", "counter", "Request bodies.", String(state.bytesReceived))
@@ -19,7 +24,7 @@ extension Metrics {
     out.one("symbolon_http_saturated_total", "counter", "Requests refused: all calls taken.", String(state.saturated))
     out.one("symbolon_http_disconnects_total", "counter", "Clients gone before the end.", String(state.disconnects))
     out.one("symbolon_calls_in_flight", "gauge", "Calls into the host that hold a thread.", String(callsInFlight))
-    if let catalog { methods(catalog, into: &out) }
+    if let catalog { out.methods(of: catalog) }
     if let memory {
       out.one("process_resident_memory_bytes", "gauge", "Resident memory of the process.", String(memory.resident))
       out.one("process_start_time_seconds", "gauge", "Unix time of the process's start.", "\(memory.startedUnix)")
@@ -29,22 +34,12 @@ extension Metrics {
     return out.text
   }
 
-  private func methods(_ catalog: Catalog, into out: inout MetricsText) {
-    out.family("symbolon_layer_info", "gauge", "One for each layer; the labels say which.")
-    for layer in catalog.plugins {
-      out.sample("symbolon_layer_info", [("layer", layer.id), ("version", layer.version)], "1")
-    }
-    out.family("symbolon_method_calls_total", "counter", "Calls of a method, however they came.")
-    each(catalog) { out.sample("symbolon_method_calls_total", $0, String($1.calls ?? 0)) }
-    out.family("symbolon_method_errors_total", "counter", "Calls that ended with a status other than ok.")
-    each(catalog) { out.sample("symbolon_method_errors_total", $0, String($1.errors ?? 0)) }
-  }
-
-  private func each(_ catalog: Catalog, _ body: ([(String, String)], Catalog.Method) -> Void) {
-    for layer in catalog.plugins {
-      for method in layer.methods where method.calls != nil {
-        body([("layer", layer.id), ("method", method.name)], method)
-      }
+  private func statusClasses(_ routes: [Route], into out: inout MetricsText) {
+    var classes = [UInt64](repeating: 0, count: 6)
+    for route in routes { for (status, count) in route.byStatus { classes[min(max(status / 100, 0), 5)] += count } }
+    out.family("symbolon_http_responses_total", "counter", "HTTP answers by class of status.")
+    for number in 1...5 {
+      out.sample("symbolon_http_responses_total", [("class", "\(number)xx")], String(classes[number]))
     }
   }
 }

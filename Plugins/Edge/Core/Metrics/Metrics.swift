@@ -7,6 +7,14 @@ package final class Metrics: Sendable {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
   ]
 
+  /// Why the edge itself refuses a request.
+  package static let refusals: Set<String> = [
+    "body_too_large", "request_timeout", "headers_too_large", "malformed_http", "malformed_json", "uri_too_long",
+    "host_missing", "host_not_allowed", "origin_not_allowed", "unknown_path", "method_not_allowed", "unknown_method",
+    "needs_operator", "needs_transaction", "token_scope", "token_reserved", "token_expired", "token_unknown",
+    "saturated", "bodies_full", "call_timeout", "head_timeout", "slow_reader", "unsupported_media_type",
+  ]
+
   /// What one route did.
   package struct Route: Sendable {
     package var byStatus: [Int: UInt64] = [:]
@@ -24,6 +32,8 @@ package final class Metrics: Sendable {
     package var bytesSent: UInt64 = 0
     package var saturated: UInt64 = 0
     package var disconnects: UInt64 = 0
+    /// By code, of `Metrics.refusals` only.
+    package var refused: [String: UInt64] = [:]
   }
 
   package struct RouteKey: Sendable, Hashable {
@@ -57,5 +67,11 @@ package final class Metrics: Sendable {
   package func connectionOpened() { state.withLock { $0.connections += 1 } }
   package func connectionClosed() { state.withLock { $0.connections -= 1 } }
   package func wasSaturated() { state.withLock { $0.saturated += 1 } }
+  /// Counts a refusal of the edge's own; codes of layers, which nobody bounds, are not counted here.
+  package func refused(_ code: String) {
+    guard Self.refusals.contains(code) else { return }
+    state.withLock { $0.refused[code, default: 0] += 1 }
+  }
+
   package func clientLeft() { state.withLock { $0.disconnects += 1 } }
 }

@@ -1,10 +1,7 @@
-/// The page at `/`: what this node is, in plain HTML that needs no script.
+/// The page at `/`: layers, their states and methods, and whether all is well, in plain HTML that needs no script.
 package enum IndexPage {
-  package static func html(_ catalog: Catalog, title: String) -> String {
-    let rows = catalog.plugins.map { layer in
-      "<tr><td>\(escape(layer.id))</td><td>\(escape(layer.version))</td><td>\(escape(layer.summary))</td>"
-        + "<td>\(layer.methods.count)</td></tr>"
-    }
+  /// - Parameter uptime: seconds that this edge has served.
+  package static func html(_ catalog: Catalog, title: String, uptime: Int64 = 0) -> String {
     let declared = catalog.plugins.flatMap { $0.routes ?? [] }.filter { $0.verb == "GET" && !$0.path.contains("{") }
     let links = (["/openapi.json", "/health", "/metrics"] + declared.map(\.path)).map {
       "<a href=\"\(escape($0))\">\(escape($0))</a>"
@@ -12,21 +9,85 @@ package enum IndexPage {
     return """
       <!doctype html>
       <html lang="en">
-      <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>\(escape(title))</title>
-      <style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}
-      table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}
-      </style></head>
+      <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="color-scheme" content="light dark"><title>\(escape(title))</title>
+      <style>\(style)</style></head>
       <body>
-      <h1>\(escape(title))</h1>
-      <p>A Symbolon node, version \(escape(catalog.host.version)).</p>
-      <table><thead><tr><th>Layer</th><th>Version</th><th>What it does</th><th>Methods</th></tr></thead>
-      <tbody>
-      \(rows.joined(separator: "\n"))
-      </tbody></table>
-      <p>\(links.joined(separator: " · "))</p>
+      <header><h1>\(escape(title))</h1><p>\(verdict(catalog))</p>
+      <p class="quiet">Symbolon \(escape(catalog.host.version)) · serving for \(duration(uptime))</p></header>
+      <nav>\(links.joined(separator: "\n"))</nav>
+      <main>
+      \(catalog.plugins.map(card).joined(separator: "\n"))
+      </main>
+      <footer class="quiet"><p>Call a method with <code>POST /v1/methods/&lt;layer&gt;.&lt;method&gt;</code> and a JSON
+      object, or run <code>symbolon &lt;layer&gt; &lt;method&gt;</code> on the node. Chat at
+      <code>/v1/chat/completions</code> with any OpenAI client. This page is of the moment it was loaded.</p></footer>
       </body></html>
 
       """
+  }
+
+  /// One sentence on the health of all layers.
+  private static func verdict(_ catalog: Catalog) -> String {
+    let unwell = catalog.plugins.filter { !$0.isWell }
+    guard !unwell.isEmpty else {
+      let count = catalog.plugins.count
+      return "<b class=\"ok\">●</b> \(count == 1 ? "The only layer runs." : "All \(count) layers run.")"
+    }
+    return "<b class=\"bad\">▲</b> Not well: \(unwell.map { escape($0.id) }.joined(separator: ", "))."
+  }
+
+  private static func card(_ layer: Catalog.Layer) -> String {
+    let calls = layer.methods.compactMap(\.calls).reduce(0) { $0 &+ $1 }
+    let errors = layer.methods.compactMap(\.errors).reduce(0) { $0 &+ $1 }
+    let home = layer.home.map { $0 == "host" ? "in the host's process" : "in a worker process" }
+    let facts = [
+      layer.generation.map { "generation \($0)" }, home, "\(number(calls)) \(calls == 1 ? "call" : "calls")",
+      "\(number(errors)) \(errors == 1 ? "error" : "errors")",
+    ]
+    let mark = layer.isWell ? "<b class=\"ok\">●</b>" : "<b class=\"bad\">▲</b>"
+    return """
+      <section><h2>\(escape(layer.id)) <small>\(escape(layer.version))</small></h2>
+      <p class="state">\(mark) \(escape(layer.state ?? "running"))</p>
+      <p>\(escape(layer.summary))</p>
+      <p class="quiet">\(facts.compactMap { $0 }.map(escape).joined(separator: " · "))</p>
+      <details><summary>\(layer.methods.count) \(layer.methods.count == 1 ? "method" : "methods")</summary>
+      <dl>\(layer.methods.map { row($0) }.joined(separator: "\n"))</dl></details></section>
+      """
+  }
+
+  private static func row(_ method: Catalog.Method) -> String {
+    let who = method.isTransition ? "transaction" : method.isPublic ? "public" : "operator"
+    let counts = method.calls.map { calls in
+      calls == 0 ? "" : " <span class=\"quiet\">\(number(calls))× · \(number(method.errors ?? 0)) errors</span>"
+    }
+    return "<dt><code>\(breakable(method.signature))</code></dt><dd><span class=\"who \(who)\">\(who)</span> "
+      + "\(escape(method.summary))\(counts ?? "")</dd>"
+  }
+
+  /// A signature that a narrow window may break where a reader would.
+  private static func breakable(_ signature: String) -> String {
+    escape(signature).replacing("(", with: "(<wbr>").replacing("_", with: "_<wbr>")
+  }
+
+  /// As in `12 345`.
+  private static func number(_ value: UInt64) -> String {
+    var out = ""
+    let digits = String(value)
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { out += "\u{202F}" }
+      out.append(digit)
+    }
+    return out
+  }
+
+  private static func duration(_ seconds: Int64) -> String {
+    switch seconds {
+    case ..<120: "\(seconds) s"
+    case ..<7200: "\(seconds / 60) min"
+    case ..<172_800: "\(seconds / 3600) h"
+    default: "\(seconds / 86_400) days"
+    }
   }
 
   /// Text that is safe in HTML, in an attribute too.

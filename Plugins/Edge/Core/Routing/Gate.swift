@@ -4,9 +4,15 @@ package struct Gate: Sendable {
   private let allowedHosts: Set<String>
   private let allowedOrigins: Set<String>
   private let token: [UInt8]
+  private let tokens: TokenStore?
 
-  /// - Parameter token: the operator's; an empty one admits nobody.
-  package init(listensOnLoopback: Bool, allowedHosts: [String], allowedOrigins: [String], token: String) {
+  /// - Parameters:
+  ///   - token: the operator's; an empty one admits nobody.
+  ///   - tokens: the scoped ones.
+  package init(
+    listensOnLoopback: Bool, allowedHosts: [String], allowedOrigins: [String], token: String, tokens: TokenStore? = nil
+  ) {
+    self.tokens = tokens
     self.listensOnLoopback = listensOnLoopback
     self.allowedHosts = Set(allowedHosts.map { $0.lowercased() })
     self.allowedOrigins = Set(allowedOrigins.map { $0.lowercased() })
@@ -44,12 +50,20 @@ package struct Gate: Sendable {
       parameter: "origin")
   }
 
-  /// True when the header carries the operator's token; the time does not tell how much of it was right.
-  package func isOperator(_ authorization: String?) -> Bool {
-    guard let authorization, !token.isEmpty else { return false }
-    let scheme = authorization.prefix(7)
-    guard scheme.lowercased() == "bearer " else { return false }
-    let given = Array(authorization.dropFirst(7).utf8)
+  /// What the header admits to.
+  package func access(_ authorization: String?) -> Access {
+    guard let authorization, authorization.prefix(7).lowercased() == "bearer " else { return .anybody }
+    let given = String(authorization.dropFirst(7))
+    if isOperatorToken(given) { return .operator }
+    guard let tokens, given.hasPrefix(TokenStore.prefix) else { return .anybody }
+    guard let token = tokens.find(given) else { return .unknownToken }
+    return tokens.isExpired(token) ? .expired(token) : .token(token)
+  }
+
+  /// True for the operator's token; the time does not tell how much of a wrong one was right.
+  private func isOperatorToken(_ text: String) -> Bool {
+    guard !token.isEmpty else { return false }
+    let given = Array(text.utf8)
     var difference = given.count ^ token.count
     for index in token.indices {
       difference |= Int(token[index] ^ (index < given.count ? given[index] : 0))

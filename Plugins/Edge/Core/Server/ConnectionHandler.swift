@@ -15,19 +15,26 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let connection: Connection
   private let bodyLimit: Int
+  private let clock: HeadClock
+  private let metrics: Metrics
   private var requestsBegun = 0
   private var responsesEnded = 0
   private var isReceiving = false
+  private var lastActivity = NIODeadline.now()
   private var isAnswering: Bool { responsesEnded < requestsBegun }
 
-  init(connection: Connection, bodyLimit: Int) {
+  init(connection: Connection, bodyLimit: Int, clock: HeadClock, metrics: Metrics) {
     self.connection = connection
     self.bodyLimit = bodyLimit
+    self.clock = clock
+    self.metrics = metrics
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    lastActivity = .now()
     switch unwrapInboundIn(data) {
     case .head(let head):
+      clock.headEnded()
       if !isAnswering, Self.waitsForContinue(head, bodyLimit: bodyLimit) {
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
       }
@@ -36,6 +43,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     case .body: break
     case .end:
       isReceiving = false
+      clock.requestEnded()
       connection.requestReceived()
     }
     context.fireChannelRead(data)
@@ -44,6 +52,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
     responsesEnded += 1
+    lastActivity = .now()
     guard connection.ends(withResponse: responsesEnded) else { return context.write(data, promise: promise) }
     let written = promise ?? context.eventLoop.makePromise(of: Void.self)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -62,6 +71,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     case is ChannelShouldQuiesceEvent:
       // Not passed on: the next handler would close before a slow client has taken the answer.
       if isAnswering { connection.close(afterResponse: requestsBegun) } else { context.close(promise: nil) }
+    case let event as CloseIfIdle:
+      if !isAnswering, !isReceiving, lastActivity <= event.since { context.close(promise: nil) }
     default:
       context.fireUserInboundEventTriggered(event)
     }
@@ -90,7 +101,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     head.headerFields[.contentType] = "application/json"
     head.headerFields[.contentLength] = String(failure.body.utf8.count)
     head.headerFields[.connection] = "close"
-    head.headerFields[.requestID] = RequestID().text
+    let id = RequestID()
+    head.headerFields[.requestID] = id.text
+    head.headerFields[.traceparent] = TraceContext(traceparent: nil, request: id).traceparent
+    metrics.refused(failure.code)
     requestsBegun += 1
     connection.close(afterResponse: requestsBegun)
     context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -113,7 +127,14 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 }
 
+/// Asks a connection to close if nothing has happened on it for a while.
+struct CloseIfIdle: Sendable {
+  let since: NIODeadline
+}
+
 extension HTTPField.Name {
   /// `x-request-id`, on every response.
   static let requestID = HTTPField.Name(parsed: "x-request-id") ?? .via
+  /// The trace that a request belongs to, on every response.
+  static let traceparent = HTTPField.Name(parsed: "traceparent") ?? .via
 }

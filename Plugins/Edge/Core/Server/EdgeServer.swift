@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOHTTPTypes
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// The HTTP server of the node: accepts on a socket that the host owns, and answers through a `Dispatcher`.
@@ -23,9 +24,13 @@ package final class EdgeServer: Sendable {
   /// How long idle connections stay open when the server stops, so that a request on its way still finds an answer.
   private static let idleGrace: Duration = .milliseconds(250)
 
+  /// How long a connection must have been idle to be closed at a handover.
+  private static let handoverIdle: TimeAmount = .seconds(5)
+
   private let dispatcher: any Dispatcher
   private let settings: EdgeSettings
   private let token: String
+  private let tokens: TokenStore?
   private let log: EdgeLog
   private let pool: CallPool
   private let loops: MultiThreadedEventLoopGroup
@@ -33,8 +38,13 @@ package final class EdgeServer: Sendable {
   /// What the server did; also at `/metrics`.
   package let metrics = Metrics()
 
-  /// - Parameter operatorToken: admits to methods that are not PUBLIC.
-  package init(dispatcher: any Dispatcher, settings: EdgeSettings, operatorToken: String, log: EdgeLog) {
+  /// - Parameters:
+  ///   - operatorToken: admits to methods that are not PUBLIC.
+  ///   - tokens: admit to those that they name.
+  package init(
+    dispatcher: any Dispatcher, settings: EdgeSettings, operatorToken: String, tokens: TokenStore? = nil, log: EdgeLog
+  ) {
+    self.tokens = tokens
     self.dispatcher = dispatcher
     self.settings = settings
     token = operatorToken
@@ -46,6 +56,7 @@ package final class EdgeServer: Sendable {
   /// Serves on a bound, listening descriptor, which the server closes when it stops; returns the port.
   @discardableResult
   package func start(listening descriptor: CInt) async throws(EdgeFailure) -> Int {
+    let tls = try TLSFiles.read(settings, log: log)
     do {
       let bootstrap = ServerBootstrap(group: loops)
         .serverChannelInitializer { [metrics, settings] channel in
@@ -57,22 +68,32 @@ package final class EdgeServer: Sendable {
         .childChannelOption(.allowRemoteHalfClosure, value: true)
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       let address = try Self.address(of: descriptor)
+      guard address.isLoopback || tls != nil || settings.plaintext == "allow" else { throw Self.needsTLS(address) }
       let responder = makeResponder(listensOnLoopback: address.isLoopback)
       let logger = log.logger
       let listener =
         try await bootstrap
-        .childChannelInitializer { self.serve($0, responder: responder, logger: logger) }
+        .childChannelInitializer { self.serve($0, responder: responder, tls: tls?.current(), logger: logger) }
         .withBoundSocket(descriptor).get()
       state.withLock { $0.listener = listener }
       return address.port ?? 0
+    } catch let failure as EdgeFailure {
+      throw failure
     } catch {
       throw EdgeFailure(.unavailable, "not_listening", "The edge cannot serve on the host's socket: \(error).")
     }
   }
 
-  /// Stops accepting, lets requests in flight end within `drain` (by default the settings' time-out), then closes the rest.
-  package func stop(drain: Duration? = nil) async {
-    let drain = drain ?? .milliseconds(settings.drainTimeoutMilliseconds)
+  /// Why a server stops.
+  package enum Ending: Sendable {
+    /// Another generation serves on the same socket: nothing is cut that can end by itself.
+    case handover
+    /// The node ends: requests in flight have the settings' drain time-out, idle connections none.
+    case end
+  }
+
+  /// Stops accepting, lets requests in flight end, then closes the rest.
+  package func stop(_ ending: Ending = .end) async {
     let listener = state.withLock { state in
       state.isStopping = true
       return state.listener
@@ -81,15 +102,38 @@ package final class EdgeServer: Sendable {
     try? await listener?.setOption(.autoRead, value: false).get()
     try? await Task.sleep(for: Self.idleGrace)
     try? await listener?.close()
-    for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
-    let force = loops.any().scheduleTask(in: TimeAmount(drain)) {
+    switch ending {
+    case .end:
+      for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+      await drain(.milliseconds(Int64(settings.drainTimeoutMilliseconds)))
+    case .handover:
+      await letGo(until: .now() + .milliseconds(Int64(settings.streamTimeoutMilliseconds)))
+      await drain(.zero)
+    }
+    await stopThreads()
+  }
+
+  /// Waits until every connection has ended: with an answer that said so, or after it was idle for a while.
+  ///
+  /// A connection that a client keeps for its next request is not closed under its hands: that request is answered,
+  /// with `connection: close`.
+  private func letGo(until deadline: NIODeadline) async {
+    let idle = min(Self.handoverIdle, .milliseconds(Int64(settings.idleTimeoutMilliseconds)))
+    while !open.isEmpty, .now() < deadline {
+      for served in open { served.channel.pipeline.fireUserInboundEventTriggered(CloseIfIdle(since: .now() - idle)) }
+      try? await Task.sleep(for: Self.idleGrace)
+    }
+  }
+
+  /// Waits for all connections, and closes those that are left after a while.
+  private func drain(_ limit: TimeAmount) async {
+    let force = loops.any().scheduleTask(in: limit) {
       let left = self.open
       if !left.isEmpty { self.log.write(.warning, "Closing connections that did not end", ["count": "\(left.count)"]) }
       for served in left { served.channel.close(promise: nil) }
     }
     for served in open { await served.task.value }
     force.cancel()
-    await stopThreads()
   }
 
   /// True from the first moment of `stop`.
@@ -100,29 +144,30 @@ package final class EdgeServer: Sendable {
   private func makeResponder(listensOnLoopback: Bool) -> Responder {
     let gate = Gate(
       listensOnLoopback: listensOnLoopback, allowedHosts: settings.allowedHosts,
-      allowedOrigins: settings.allowedOrigins, token: token)
+      allowedOrigins: settings.allowedOrigins, token: token, tokens: tokens)
     return Responder(
-      dispatcher: dispatcher, settings: settings, gate: gate, pool: pool,
+      dispatcher: dispatcher, settings: settings, gate: gate, pool: pool, streams: StreamRegistry(),
+      budget: BodyBudget(limit: settings.bodyMemoryBytes),
       catalogs: CatalogStore(dispatcher: dispatcher, pool: pool), metrics: metrics, log: log,
       isStopping: { [weak self] in self?.isStopping ?? true })
   }
 
   /// Sets a connection up with hummingbird's HTTP/1 channel and serves it on a task of its own.
-  private func serve(_ channel: any Channel, responder: Responder, logger: Logger) -> EventLoopFuture<Void> {
+  private func serve(
+    _ channel: any Channel, responder: Responder, tls: NIOSSLContext?, logger: Logger
+  ) -> EventLoopFuture<Void> {
     let id = ObjectIdentifier(channel)
     let connection = Connection()
-    let bodyLimit = settings.bodyLimitBytes
-    let http = HTTP1Channel(
-      responder: { request, writer, channel in
-        try await responder.respond(to: request, writer: writer, channel: channel, connection: connection)
-      },
-      configuration: .init(
-        additionalChannelHandlers: [ConnectionHandler(connection: connection, bodyLimit: bodyLimit)],
-        idleTimeout: .milliseconds(Int64(settings.idleTimeoutMilliseconds)),
-        httpDecoderConfiguration: .init(
-          maxHeaderFieldSize: settings.headerLimitBytes, maxHeaderListSize: settings.headerLimitBytes,
-          maxHeaderFieldCount: 100)))
-    return http.setup(channel: channel, logger: logger).map { stream in
+    let clock = HeadClock(limit: .milliseconds(Int64(settings.requestTimeoutMilliseconds))) { [metrics] in
+      metrics.refused("head_timeout")
+      connection.clientLeft()
+    }
+    let http = makeHTTP(connection, NIOLoopBound(clock, eventLoop: channel.eventLoop), responder)
+    let prepared = channel.eventLoop.makeCompletedFuture {
+      if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
+      try channel.pipeline.syncOperations.addHandler(clock)
+    }
+    return prepared.flatMap { http.setup(channel: channel, logger: logger) }.map { stream in
       self.state.withLock { state in
         let task = Task(executorPreference: LoopExecutor(channel.eventLoop)) {
           await http.handle(value: stream, logger: logger)
@@ -131,6 +176,24 @@ package final class EdgeServer: Sendable {
         state.connections[id] = Served(channel: channel, task: task)
       }
     }
+  }
+
+  private func makeHTTP(
+    _ connection: Connection, _ clock: NIOLoopBound<HeadClock>, _ responder: Responder
+  ) -> HTTP1Channel {
+    let (bodyLimit, metrics) = (settings.bodyLimitBytes, metrics)
+    return HTTP1Channel(
+      responder: { request, writer, channel in
+        try await responder.respond(to: request, writer: writer, channel: channel, connection: connection)
+      },
+      configuration: .init(
+        additionalChannelHandlers: [
+          ConnectionHandler(connection: connection, bodyLimit: bodyLimit, clock: clock.value, metrics: metrics)
+        ],
+        idleTimeout: .milliseconds(Int64(settings.idleTimeoutMilliseconds)),
+        httpDecoderConfiguration: .init(
+          maxHeaderFieldSize: settings.headerLimitBytes, maxHeaderListSize: settings.headerLimitBytes,
+          maxHeaderFieldCount: 100)))
   }
 
   /// Ends threads and loops; calls that still run after a second are left to end by themselves.
@@ -143,6 +206,14 @@ package final class EdgeServer: Sendable {
       await pool.stop()
     }
     try? await loops.shutdownGracefully()
+  }
+
+  private static func needsTLS(_ address: SocketAddress) -> EdgeFailure {
+    EdgeFailure(
+      .failedPrecondition, "needs_tls",
+      "Other machines can reach \(address.ipAddress ?? "this address"), where keys and prompts would travel unprotected: "
+        + "set `tls_certificate` and `tls_key` in [plugin.edge.settings], listen on 127.0.0.1 behind a proxy with TLS, "
+        + "or say `plaintext = \"allow\"` there.")
   }
 
   private static func address(of descriptor: CInt) throws -> SocketAddress {

@@ -20,6 +20,7 @@ extension Responder {
     do {
       for try await part in exchange.request.body {
         guard body.count + part.readableBytes <= limit else { throw tooLarge }
+        guard budget.take(part.readableBytes) else { throw tooManyBodies }
         body.append(contentsOf: part.readableBytesView)
         exchange.received = body.count
       }
@@ -37,6 +38,13 @@ extension Responder {
     EdgeFailure(
       .invalidArgument, "body_too_large",
       "The body is larger than \(settings.bodyLimitBytes) bytes, which is the most this node takes.", http: 413)
+  }
+
+  private var tooManyBodies: EdgeFailure {
+    EdgeFailure(
+      .unavailable, "bodies_full",
+      "The requests that this node is receiving hold \(settings.bodyMemoryBytes) bytes, the most it takes: try again in "
+        + "a second.", headers: ["retry-after": "1"])
   }
 
   private func incomplete(_ exchange: Exchange) -> EdgeFailure {

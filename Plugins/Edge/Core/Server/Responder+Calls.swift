@@ -17,14 +17,16 @@ extension Responder {
         .notFound, "unknown_method", "No layer here has such a method; /openapi.json lists all.", parameter: "method")
     }
     guard !method.isTransition else { throw Self.needsTransaction(name) }
-    let isOperator = gate.isOperator(exchange.request.headers[.authorization])
-    guard method.isPublic || isOperator else { throw Self.needsOperator(name) }
+    let access = gate.access(exchange.request.headers[.authorization])
+    let isOpened = access.opens(name)
+    guard method.isPublic || isOpened else { throw access.refusal(of: name) }
     var arguments = try await readBody(&exchange)
     if arguments.isEmpty { arguments = Array("{}".utf8) }
     try await check(arguments)
     let call = makeCall(
-      name, arguments: arguments, origin: isOperator ? .operator : .public, isStream: method.isStream, exchange)
-    let bridge = try run(call, isStream: method.isStream, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
+      name, arguments: arguments, origin: isOpened ? .operator : .public, isStream: method.isStream, exchange)
+    let bridge = try await run(call, isStream: method.isStream, exchange) {
+      [dispatcher] (call, write) throws(EdgeFailure) in
       try dispatcher.call(call, onMessage: write)
     }
     let first: [[UInt8]]
@@ -46,13 +48,13 @@ extension Responder {
 
   /// A path that a layer declared.
   func declared(_ method: String, _ exchange: inout Exchange) async throws(EdgeFailure) -> Reply {
-    let isOperator = gate.isOperator(exchange.request.headers[.authorization])
+    let access = gate.access(exchange.request.headers[.authorization])
     let request = RouteRequest(
-      verb: exchange.verb, path: exchange.path, headers: headers(exchange, withoutAuthorization: isOperator),
+      verb: exchange.verb, path: exchange.path, headers: headers(exchange, withoutAuthorization: access.isOurs),
       body: try await readBody(&exchange))
     let call = makeCall(
-      method, arguments: [], origin: isOperator ? .operator : .public, isStream: true, exchange)
-    let bridge = try run(call, isStream: true, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
+      method, arguments: [], origin: access.opens(method) ? .operator : .public, isStream: true, exchange)
+    let bridge = try await run(call, isStream: true, exchange) { [dispatcher] (call, write) throws(EdgeFailure) in
       try dispatcher.callRoute(call, request: request, onMessage: write)
     }
     var messages = try await firstMessages(bridge)
@@ -82,7 +84,7 @@ extension Responder {
     let limit = isStream ? settings.streamTimeoutMilliseconds : settings.callTimeoutMilliseconds
     let deadline = NIODeadline.now() + .milliseconds(Int64(limit))
     return EdgeCall(
-      method: method, arguments: arguments, origin: origin, trace: exchange.id.bytes,
+      method: method, arguments: arguments, origin: origin, trace: exchange.trace.trace,
       deadline: deadline.uptimeNanoseconds, cancellation: exchange.cancellation)
   }
 
@@ -90,9 +92,9 @@ extension Responder {
   private func run(
     _ call: EdgeCall, isStream: Bool, _ exchange: Exchange,
     _ body: @escaping @Sendable (EdgeCall, (UnsafeRawBufferPointer) throws -> Void) throws(EdgeFailure) -> Void
-  ) throws(EdgeFailure) -> MessageBridge {
+  ) async throws(EdgeFailure) -> MessageBridge {
     let bridge = MessageBridge(capacity: Self.streamBuffer)
-    let isRunning = pool.tryRun {
+    let isRunning = await admit {
       do throws(EdgeFailure) {
         try body(call) { try bridge.write(Array($0)) }
         bridge.finish()
@@ -107,8 +109,27 @@ extension Responder {
         headers: ["retry-after": "1"])
     }
     exchange.cancellation.onCancel { bridge.abandon() }
+    if isStream {
+      let channel = exchange.channel
+      streams.add(bridge) {
+        call.cancellation.cancel()
+        channel.close(promise: nil)
+      }
+    }
     watchTime(call, bridge, isStream: isStream, exchange)
     return bridge
+  }
+
+  /// Finds a thread; when all are taken, ends a stream whose client takes nothing and waits a moment for its thread.
+  private func admit(_ body: @escaping @Sendable () -> Void) async -> Bool {
+    if pool.tryRun(body) { return true }
+    guard streams.endSlowest() else { return false }
+    metrics.refused("slow_reader")
+    for _ in 0..<20 {
+      try? await Task.sleep(for: .milliseconds(10))
+      if pool.tryRun(body) { return true }
+    }
+    return false
   }
 
   /// Ends a call that gives nothing for too long, or a stream that takes too long.
@@ -122,7 +143,8 @@ extension Responder {
     }
     let first = expire(after: settings.callTimeoutMilliseconds, evenAfterFirstMessage: !isStream)
     let whole = isStream ? expire(after: settings.streamTimeoutMilliseconds, evenAfterFirstMessage: true) : nil
-    bridge.onEnding {
+    bridge.onEnding { [streams] in
+      streams.remove(bridge)
       first.cancel()
       whole?.cancel()
     }
@@ -163,6 +185,7 @@ extension Responder {
     }
     if let authority = exchange.request.head.authority { fields["host"] = authority }
     fields["x-request-id"] = RequestID.accepted(fields["x-request-id"]) ?? exchange.id.text
+    fields["traceparent"] = exchange.trace.traceparent
     fields["x-symbolon-peer"] = exchange.channel.remoteAddress?.ipAddress
     return JSONText.object(fields.sorted { $0.key < $1.key }.map { ($0.key, JSONText.string($0.value)) })
   }
@@ -183,12 +206,5 @@ extension Responder {
       "`\(name)` changes ledger state and runs only in a signed transaction: get the bytes to sign from "
         + "POST /v1/methods/ledger.prepare, sign them with Ed25519, and send both to POST /v1/methods/ledger.submit.",
       parameter: "method")
-  }
-
-  private static func needsOperator(_ name: String) -> EdgeFailure {
-    EdgeFailure(
-      .unauthenticated, "needs_operator",
-      "`\(name)` is for the operator: send `Authorization: Bearer …` with the content of operator.token in the edge's "
-        + "storage folder, or use the `symbolon` command on the node.", parameter: "authorization")
   }
 }

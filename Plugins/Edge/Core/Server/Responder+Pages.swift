@@ -3,24 +3,32 @@ import HummingbirdCore
 
 /// The edge's own answers.
 extension Responder {
-  func page(_ catalog: Catalog) -> Reply {
-    var reply = Reply(IndexPage.html(catalog, title: settings.title), type: "text/html; charset=utf-8")
-    reply.headers[.contentSecurityPolicy] =
-      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+  func page() async throws(EdgeFailure) -> Reply {
+    let catalog = try await catalogs.fresh()
+    var reply = Reply(
+      IndexPage.html(catalog, title: settings.title, uptime: uptime), type: "text/html; charset=utf-8")
+    reply.headers[.contentSecurityPolicy] = IndexPage.policy
+    reply.headers[.cacheControl] = "no-store"
     return reply
   }
 
   func health(_ catalog: Catalog) -> Reply {
     let layers = catalog.plugins.map {
-      JSONText.object([("id", JSONText.string($0.id)), ("version", JSONText.string($0.version))])
+      JSONText.object([
+        ("id", JSONText.string($0.id)), ("version", JSONText.string($0.version)),
+        ("state", JSONText.string($0.state ?? "running")),
+      ])
     }
-    let uptime = (ContinuousClock.now - metrics.started).components.seconds
+    let status = catalog.plugins.allSatisfy(\.isWell) ? "ok" : "degraded"
     return Reply(
       JSONText.object([
-        ("status", "\"ok\""), ("version", JSONText.string(catalog.host.version)), ("uptime_seconds", String(uptime)),
+        ("status", JSONText.string(status)), ("version", JSONText.string(catalog.host.version)),
+        ("uptime_seconds", String(uptime)),
         ("layers", JSONText.array(layers)),
       ]))
   }
+
+  private var uptime: Int64 { (ContinuousClock.now - metrics.started).components.seconds }
 
   func metricsPage() async -> Reply {
     let catalog = try? await catalogs.fresh()
@@ -37,7 +45,7 @@ extension Responder {
     reply.headers[.contentType] = nil
     reply.headers[.accessControlAllowMethods] = "GET, POST, PUT, PATCH, DELETE"
     reply.headers[.accessControlAllowHeaders] =
-      exchange.request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-request-id"
+      exchange.request.headers[.accessControlRequestHeaders] ?? "authorization, content-type, x-request-id, traceparent"
     reply.headers[.accessControlMaxAge] = "600"
     return reply
   }

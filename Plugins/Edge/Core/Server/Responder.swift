@@ -8,6 +8,8 @@ struct Responder: Sendable {
   let settings: EdgeSettings
   let gate: Gate
   let pool: CallPool
+  let streams: StreamRegistry
+  let budget: BodyBudget
   let catalogs: CatalogStore
   let metrics: Metrics
   let log: EdgeLog
@@ -22,6 +24,7 @@ struct Responder: Sendable {
     /// Which request of its connection this is.
     let number: Int
     let id: RequestID
+    let trace: TraceContext
     /// The route's name in metrics.
     var pattern = "(none)"
     /// Bytes of the request's body.
@@ -45,19 +48,23 @@ struct Responder: Sendable {
     let started = ContinuousClock.now
     metrics.requestBegan()
     let cancellation = Cancellation()
+    let id = RequestID()
     var exchange = Exchange(
       request: request, channel: channel, connection: connection, cancellation: cancellation,
-      number: connection.begin(cancellation), id: RequestID())
+      number: connection.begin(cancellation), id: id,
+      trace: TraceContext(traceparent: request.headers[.traceparent], request: id))
     var reply: Reply
     do {
       reply = try await answer(&exchange)
     } catch {
+      metrics.refused(error.code)
       reply = Reply(error)
     }
     finishHeaders(&reply, exchange)
     var sent = 0
     defer {
       connection.end()
+      budget.give(back: exchange.received)
       cancellation.forget()
       record(exchange, reply, took: .now - started, sent: sent)
     }
@@ -100,7 +107,7 @@ struct Responder: Sendable {
     _ target: RouteTable.Target, _ snapshot: CatalogStore.Snapshot, _ exchange: inout Exchange
   ) async throws(EdgeFailure) -> Reply {
     switch target {
-    case .page: return page(snapshot.catalog)
+    case .page: return try await page()
     case .openAPI: return Reply(OpenAPI.document(snapshot.catalog, title: settings.title))
     case .health: return health(snapshot.catalog)
     case .metrics: return await metricsPage()
@@ -113,10 +120,11 @@ struct Responder: Sendable {
   private func finishHeaders(_ reply: inout Reply, _ exchange: Exchange) {
     let given = RequestID.accepted(exchange.request.headers[.requestID])
     if reply.headers[.requestID] == nil { reply.headers[.requestID] = given ?? exchange.id.text }
+    reply.headers[.traceparent] = exchange.trace.traceparent
     reply.headers[.xContentTypeOptions] = "nosniff"
     if let origin = exchange.allowedOrigin {
       reply.headers[.accessControlAllowOrigin] = origin
-      reply.headers[.accessControlExposeHeaders] = "x-request-id, retry-after"
+      reply.headers[.accessControlExposeHeaders] = "x-request-id, traceparent, retry-after"
       if origin != "*" { reply.headers[.vary] = "origin" }
     }
     let asked = exchange.request.headers[.connection]?.lowercased() == "close"
@@ -144,7 +152,7 @@ struct Responder: Sendable {
       isFault ? .warning : .debug, "Answered",
       [
         "verb": key.verb, "route": exchange.pattern, "status": String(reply.status),
-        "request": reply.headers[.requestID] ?? "", "trace": exchange.id.text,
+        "request": reply.headers[.requestID] ?? "", "trace": exchange.trace.text,
         "ms": String(took.components.seconds * 1000 + took.components.attoseconds / 1_000_000_000_000_000),
       ])
   }

@@ -1,0 +1,39 @@
+import NIOCore
+import Synchronization
+
+/// The streams that run, so that one whose client takes nothing makes room when somebody else needs its thread.
+package final class StreamRegistry: Sendable {
+  private struct Running: Sendable {
+    var bridge: MessageBridge
+    var cut: @Sendable () -> Void
+  }
+
+  /// A client that takes nothing for this long is slow.
+  private static let patience: TimeAmount = .seconds(1)
+
+  private let running = Mutex<[ObjectIdentifier: Running]>([:])
+
+  package init() {}
+
+  /// - Parameter cut: ends the client's connection.
+  package func add(_ bridge: MessageBridge, cut: @escaping @Sendable () -> Void) {
+    running.withLock { $0[ObjectIdentifier(bridge)] = Running(bridge: bridge, cut: cut) }
+  }
+
+  package func remove(_ bridge: MessageBridge) {
+    running.withLock { $0[ObjectIdentifier(bridge)] = nil }
+  }
+
+  /// Ends the stream whose method has waited longest for its client; false when no client is slow.
+  package func endSlowest(at now: NIODeadline = .now()) -> Bool {
+    let stalled = running.withLock { Array($0.values) }
+      .compactMap { stream in stream.bridge.stalledSince.map { (stream, $0) } }
+      .filter { now - $0.1 >= Self.patience }
+    guard let (slowest, _) = stalled.min(by: { $0.1 < $1.1 }) else { return false }
+    let failure = EdgeFailure(
+      .resourceExhausted, "slow_reader", "The client took nothing for too long while others waited for its place.")
+    guard slowest.bridge.expire(failure, evenAfterFirstMessage: true) else { return false }
+    slowest.cut()
+    return true
+  }
+}

@@ -1,0 +1,101 @@
+import EdgeCore
+import Glibc
+import Testing
+
+/// Clients that send or read too slowly hold neither threads nor memory nor other clients.
+@Suite struct SlowClientTests {
+  @Test func aHeadThatDripsIsCutOff() async throws {
+    var settings = EdgeSettings()
+    settings.requestTimeoutMilliseconds = 400
+    try await RunningEdge.with(settings: settings) { edge async throws in
+      let port = edge.port
+      let started = ContinuousClock.now
+      try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("GET /health HTTP/1.1\r\n")
+        // Never idle, never done.
+        for number in 0..<200 {
+          do { try client.send("x-\(number): 1\r\n") } catch { return }
+          usleep(20_000)
+        }
+      }
+      #expect(ContinuousClock.now - started < .seconds(3))
+      #expect(edge.server.metrics.snapshot().refused["head_timeout"] == 1)
+      #expect(try await edge.ask("GET", "/health").status == 200)
+    }
+  }
+
+  @Test func aConnectionInUseMayLiveLongerThanOneRequestMay() async throws {
+    var settings = EdgeSettings()
+    settings.requestTimeoutMilliseconds = 300
+    try await RunningEdge.with(settings: settings) { edge async throws in
+      let port = edge.port
+      let answers = try await offPool {
+        let client = try RawClient(port: port)
+        return try (0..<6).map { _ in
+          usleep(100_000)
+          try client.send(RunningEdge.request("GET", "/health"))
+          return try client.readAnswer().status
+        }
+      }
+      #expect(answers == [200, 200, 200, 200, 200, 200])
+    }
+  }
+
+  @Test func bodiesTogetherAreBounded() async throws {
+    var settings = EdgeSettings()
+    settings.bodyMemoryBytes = 1_048_576
+    try await RunningEdge.with(settings: settings) { edge async throws in
+      let port = edge.port
+      let holders = try await offPool {
+        try (0..<2).map { _ in
+          let client = try RawClient(port: port)
+          try client.send(
+            "POST /v1/methods/ledger.balance HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 600000\r\n\r\n"
+              + String(repeating: " ", count: 500_000))
+          return client
+        }
+      }
+      try await Task.sleep(for: .milliseconds(200))
+      let refused = try await edge.ask(
+        "POST", "/v1/methods/ledger.balance", body: String(repeating: " ", count: 100_000))
+      #expect(refused.status == 503 && refused.error?.code == "bodies_full")
+      for holder in holders { holder.hangUp() }
+      var last = refused.status
+      for _ in 0..<50 where last == 503 {
+        try await Task.sleep(for: .milliseconds(20))
+        last = try await edge.ask(
+          "POST", "/v1/methods/ledger.balance", body: String(repeating: " ", count: 100_000)
+        ).status
+      }
+      #expect(last != 503, "what slow senders held is given back")
+    }
+  }
+
+  @Test func aSlowReaderMakesRoomWhenSomebodyWaits() async throws {
+    let fake = FakeDispatcher(methods: [
+      "ledger.watch": { call, write in
+        let item = "\"" + String(repeating: "x", count: 65536) + "\""
+        while !call.cancellation.isCancelled { try write(item) }
+      },
+      "ledger.balance": { _, write in try write("{}") },
+    ])
+    var settings = EdgeSettings()
+    settings.calls = 2
+    try await RunningEdge.with(fake, settings: settings) { edge async throws in
+      let port = edge.port
+      let readers = try await offPool {
+        try (0..<2).map { _ in
+          let client = try RawClient(port: port, receiveBuffer: 4096)
+          try client.send(RunningEdge.request("POST", "/v1/methods/ledger.watch", body: "{}"))
+          _ = try client.read(count: 100)
+          return client
+        }
+      }
+      try await Task.sleep(for: .milliseconds(1500))
+      #expect(try await edge.ask("POST", "/v1/methods/ledger.balance", body: "{}").status == 200)
+      #expect(edge.server.metrics.snapshot().refused["slow_reader"] == 1)
+      for reader in readers { reader.hangUp() }
+    }
+  }
+}
