@@ -18,8 +18,9 @@ extension IndexPage {
     main{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem;align-items:start}
     section{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:1rem;min-width:0}
     section:has(details[open]){grid-column:1/-1}
+    .facts{display:flex;flex-wrap:wrap;gap:0 1rem}.facts span{white-space:nowrap}
     .state{float:right;margin:0;font-size:.875rem}
-    summary{cursor:pointer;color:var(--link);margin-top:.5rem}
+    summary{cursor:pointer;color:var(--link);margin-top:.5rem;width:fit-content}
     dl{margin:.5rem 0 0}dt{margin-top:.75rem}dd{margin:0}
     code{font:.875em/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
     .who{font-size:.75rem;border:1px solid var(--line);border-radius:1rem;padding:.05rem .5rem;color:var(--quiet)}

@@ -50,7 +50,7 @@ package enum IndexPage {
       <section><h2>\(escape(layer.id)) <small>\(escape(layer.version))</small></h2>
       <p class="state">\(mark) \(escape(layer.state ?? "running"))</p>
       <p>\(escape(layer.summary))</p>
-      <p class="quiet">\(facts.compactMap { $0 }.map(escape).joined(separator: " · "))</p>
+      <p class="quiet facts">\(facts.compactMap { $0 }.map { "<span>\(escape($0))</span>" }.joined(separator: "\n"))</p>
       <details><summary>\(layer.methods.count) \(layer.methods.count == 1 ? "method" : "methods")</summary>
       <dl>\(layer.methods.map { row($0) }.joined(separator: "\n"))</dl></details></section>
       """
