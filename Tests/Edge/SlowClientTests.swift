@@ -72,6 +72,26 @@ import Testing
     }
   }
 
+  @Test func silentConnectionsMakeRoomWhenAllAreTaken() async throws {
+    var settings = EdgeSettings()
+    settings.maxConnections = 20
+    try await RunningEdge.with(settings: settings) { edge async throws in
+      let port = edge.port
+      let silent = try await offPool {
+        try (0..<40).map { number in
+          let client = try RawClient(port: port)
+          if number % 2 == 0 { try client.send("GET /health HTTP/1.1\r\nhost: 127") }
+          return client
+        }
+      }
+      let started = ContinuousClock.now
+      #expect(try await edge.ask("GET", "/health").status == 200)
+      #expect(ContinuousClock.now - started < .seconds(6))
+      #expect(edge.server.metrics.snapshot().refused["connections_full"] ?? 0 > 0)
+      for client in silent { client.hangUp() }
+    }
+  }
+
   @Test func aSlowReaderMakesRoomWhenSomebodyWaits() async throws {
     let fake = FakeDispatcher(methods: [
       "ledger.watch": { call, write in

@@ -12,7 +12,8 @@ package final class Metrics: Sendable {
     "body_too_large", "request_timeout", "headers_too_large", "malformed_http", "malformed_json", "uri_too_long",
     "host_missing", "host_not_allowed", "origin_not_allowed", "unknown_path", "method_not_allowed", "unknown_method",
     "needs_operator", "needs_transaction", "token_scope", "token_reserved", "token_expired", "token_unknown",
-    "saturated", "bodies_full", "call_timeout", "head_timeout", "slow_reader", "unsupported_media_type",
+    "saturated", "connections_full", "bodies_full", "call_timeout", "head_timeout", "slow_reader",
+    "unsupported_media_type",
   ]
 
   /// What one route did.

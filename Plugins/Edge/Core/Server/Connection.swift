@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// What the two sides of a connection, the channel's handler and the responder, know of each other.
@@ -9,6 +10,7 @@ final class Connection: Sendable {
     var isGone = false
     var lastResponse: Int?
     var timedOut = false
+    var waitsSince: NIODeadline? = .now()
   }
 
   private let state = Mutex(State())
@@ -28,7 +30,18 @@ final class Connection: Sendable {
   func end() { state.withLock { $0.current = nil } }
 
   /// The handler saw the end of a request.
-  func requestReceived() { state.withLock { $0.requestsReceived += 1 } }
+  func requestReceived() {
+    state.withLock { state in
+      state.requestsReceived += 1
+      state.waitsSince = nil
+    }
+  }
+
+  /// The handler wrote the end of the last response that is owed: it is the client's turn again.
+  func responseEnded() { state.withLock { $0.waitsSince = .now() } }
+
+  /// Since when the node waits for this client's next request to be whole; nil while it owes an answer.
+  var waitsSince: NIODeadline? { state.withLock { $0.waitsSince } }
 
   /// True when the body of this request has come to its end, not merely stopped.
   func isReceived(_ number: Int) -> Bool { state.withLock { $0.requestsReceived >= number } }

@@ -53,6 +53,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
     responsesEnded += 1
     lastActivity = .now()
+    if !isAnswering { connection.responseEnded() }
     guard connection.ends(withResponse: responsesEnded) else { return context.write(data, promise: promise) }
     let written = promise ?? context.eventLoop.makePromise(of: Void.self)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

@@ -13,6 +13,7 @@ package final class EdgeServer: Sendable {
   private struct Served: Sendable {
     var channel: any Channel
     var task: Task<Void, Never>
+    var connection: Connection
   }
 
   private struct State {
@@ -26,6 +27,12 @@ package final class EdgeServer: Sendable {
 
   /// How long a connection must have been idle to be closed at a handover.
   private static let handoverIdle: TimeAmount = .seconds(5)
+
+  /// How long a client may keep the node waiting although others want in, and how many make room at once.
+  private static let courtesy: TimeAmount = .seconds(1)
+  private static let shedAtOnce = 16
+  /// Descriptors that are not connections: the layers' files, libraries, event loops.
+  private static let filesForOthers = 200
 
   private let dispatcher: any Dispatcher
   private let settings: EdgeSettings
@@ -57,11 +64,12 @@ package final class EdgeServer: Sendable {
   @discardableResult
   package func start(listening descriptor: CInt) async throws(EdgeFailure) -> Int {
     let tls = try TLSFiles.read(settings, log: log)
+    let limit = connectionLimit()
     do {
       let bootstrap = ServerBootstrap(group: loops)
-        .serverChannelInitializer { [metrics, settings] channel in
+        .serverChannelInitializer { [metrics, weak self] channel in
           channel.eventLoop.makeCompletedFuture {
-            let limiter = ConnectionLimiter(limit: settings.maxConnections, metrics: metrics)
+            let limiter = ConnectionLimiter(limit: limit, metrics: metrics) { self?.makeRoom() }
             try channel.pipeline.syncOperations.addHandler(limiter)
           }
         }
@@ -136,6 +144,28 @@ package final class EdgeServer: Sendable {
     force.cancel()
   }
 
+  /// Closes the connections that the node has waited for longest, when no more are taken in.
+  private func makeRoom() {
+    let waiting = open.compactMap { served in served.connection.waitsSince.map { (served.channel, $0) } }
+      .filter { .now() - $0.1 >= Self.courtesy }
+    for (channel, _) in waiting.sorted(by: { $0.1 < $1.1 }).prefix(Self.shedAtOnce) {
+      metrics.refused("connections_full")
+      channel.close(promise: nil)
+    }
+  }
+
+  /// What the settings allow, as far as the process may open files at all.
+  private func connectionLimit() -> Int {
+    var files = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 else { return settings.maxConnections }
+    let most = max(1, Int(clamping: files.rlim_cur) - Self.filesForOthers)
+    guard most < settings.maxConnections else { return settings.maxConnections }
+    log.write(
+      .warning, "The limit of open files bounds the connections (ulimit -n)",
+      ["max_connections": String(settings.maxConnections), "possible": String(most)])
+    return most
+  }
+
   /// True from the first moment of `stop`.
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
@@ -173,7 +203,7 @@ package final class EdgeServer: Sendable {
           await http.handle(value: stream, logger: logger)
           self.state.withLock { $0.connections[id] = nil }
         }
-        state.connections[id] = Served(channel: channel, task: task)
+        state.connections[id] = Served(channel: channel, task: task, connection: connection)
       }
     }
   }
