@@ -58,7 +58,15 @@ let package = Package(
       name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
     .systemLibrary(
       name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(
+      name: "CSeccomp", path: "Sources/CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .target(name: "PluginAPI", path: "Sources/PluginAPI"),
+    .target(
+      name: "CLanes", path: "Sources/CLanes",
+      cSettings: [.unsafeFlags(["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
+    .target(
+      name: "CSandbox", dependencies: ["CSeccomp"], path: "Sources/CSandbox",
+      cSettings: [.unsafeFlags(["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
     .target(
       name: "CCalls", path: "Sources/CCalls",
       cSettings: [.unsafeFlags(["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
@@ -69,7 +77,7 @@ let package = Package(
     .executableTarget(
       name: "Host",
       dependencies: [
-        "PluginAPI", "CFFI", "CSodium", "CCalls",
+        "PluginAPI", "CFFI", "CCalls", "CLanes", "CSandbox", "CSodium",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -85,7 +93,7 @@ let package = Package(
     tests("PluginAPI", ["PluginAPI"]),
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
-    tests("Host", ["Host", "CFFI", "CCalls"]),
+    tests("Host", ["Host", "CFFI", "CCalls", "CLanes", "CSandbox"]),
     tests("Edge", ["EdgeCore"]),
     tests(
       "Ledger", ["LedgerCore", "LedgerBench", "Canonical", .product(name: "GRDB", package: "GRDB.swift")]),

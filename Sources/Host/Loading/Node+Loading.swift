@@ -32,9 +32,9 @@ extension Node {
 
   /// Opens and checks a staged library in the home that the configuration names; nothing of it is started.
   func openCandidate(_ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin) throws(HostError) -> Candidate {
-    guard plugin.home != .worker else {
-      throw .invalid(
-        "no_workers", "[plugin.\(plugin.id)] home = \"worker\" is not offered by this version: use \"host\".")
+    if plugin.home == .worker {
+      let home = try WorkerHome(describing: entry, expecting: plugin.id, plugin.limits)
+      return Candidate(entry: entry, description: home.description, home: home)
     }
     let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
     let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))

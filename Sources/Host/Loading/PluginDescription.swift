@@ -217,6 +217,24 @@ extension PluginDescription {
       routes.append(
         Route(verb: try text(row, "verb"), path: try text(row, "path"), method: try text(row, "method")))
     }
+    for value in json[key: "permissions"]?.array ?? [] {
+      guard let text = value.string else { throw Self.malformed("permissions") }
+      permissions.append(try Permission(parsing: text))
+    }
+    if let value = json[key: "state"], value != .null { state = try Self.state(value) }
+  }
+
+  private static func state(_ value: JSONValue) throws(HostError) -> StateSchema {
+    func versions(_ key: String) throws(HostError) -> [UInt32] {
+      try (value[key: key]?.array ?? []).map { item throws(HostError) in
+        guard let version = item.unsigned.flatMap({ UInt32(exactly: $0) }) else { throw malformed("state.\(key)") }
+        return version
+      }
+    }
+    guard let id = value[key: "id"]?.string,
+      let version = value[key: "version"]?.unsigned.flatMap({ UInt32(exactly: $0) })
+    else { throw malformed("state") }
+    return StateSchema(id: id, version: version, imports: try versions("imports"), exports: try versions("exports"))
   }
 
   private static func malformed(_ key: String) -> HostError {
