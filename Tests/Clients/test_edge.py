@@ -22,13 +22,13 @@ def small(folder, **settings):
     text = node.config.read_text()
     for layer in SMALL:
         text = re.sub(rf"(?ms)^\[plugin\.{layer}\]\n.*?(?=^#|\Z)", "", text)
-    node.config.write_text(text)
+    node.config.write_text(text.replace("[host]\n", '[host]\nlog_level = "debug"\n'))
     return node
 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory):
-    with small(tmp_path_factory.mktemp("edge")) as node:
+    with small(tmp_path_factory.mktemp("edge"), access_log=True) as node:
         yield node
 
 
@@ -82,6 +82,8 @@ def test_a_trace_goes_through(edge):
     status, found, _ = edge.request("POST", "/v1/methods/ledger.head", {}, headers)
     assert status == 200 and found["x-request-id"] == "order-66"
     assert found["traceparent"].split("-")[1] == trace
+    lines = [line for line in edge.log.read_text().splitlines() if f"trace={trace}" in line]
+    assert any("request=order-66" in line and line.count(trace) == 1 for line in lines), lines
 
 
 def test_metrics_are_what_prometheus_reads(edge):

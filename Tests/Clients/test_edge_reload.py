@@ -32,6 +32,7 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
     following = tmp_path / "libEdge-next.so"
     subprocess.run([ROOT / "Scripts" / "build-variant", following, "Edge"], check=True, stdin=subprocess.DEVNULL)
     versions, waits = [], []
+    reader = node.cli("token", "create", "--name", "reader", "--methods", "fixture.who")["secret"]
     streams = ("fixture.stream", {"count": 50, "milliseconds": 20}, 50)
     token = (node.data / "edge" / "operator.token").read_text().strip()
     with Load(node.port, rate=1000, stream_body=streams, token=token) as load:
@@ -44,6 +45,9 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
             assert result.returncode == 0, result.stderr
             time.sleep(2)
             status, _, health = node.get("/health")
+            status, _, body = node.request(
+                "POST", "/v1/methods/fixture.who", {}, {"Authorization": f"Bearer {reader}"})
+            assert status == 200, f"the token did not survive the reload: {body}"
             versions.append(next(layer["version"] for layer in health["layers"] if layer["id"] == "edge"))
         time.sleep(1)
     rate = load.answered / load.seconds

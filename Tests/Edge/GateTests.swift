@@ -26,6 +26,18 @@ import Testing
     }
   }
 
+  @Test func aRequestHasOneHost() async throws {
+    try await RunningEdge.with { edge async throws in
+      let port = edge.port
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nHost: evil.example\r\n\r\n")
+        return try client.readAnswer()
+      }
+      #expect(answer.status == 400 && answer.error?.code == "two_hosts")
+    }
+  }
+
   @Test func otherInterfacesAnswerToAnyName() throws {
     let gate = Gate(listensOnLoopback: false, allowedHosts: [], allowedOrigins: [], token: "t")
     try gate.checkHost("anything.example")

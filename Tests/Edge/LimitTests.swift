@@ -93,6 +93,28 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("transfer-encoding: gzip\r\n\r\n{}", 501), ("transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n{}", 400),
+    ("transfer-encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n", 400),
+    ("content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    ("content-length: 2\r\ncontent-length: 3\r\n\r\n{}", 400), ("content-length: -1\r\n\r\n{}", 400),
+  ])
+  func aBodyWhoseEndIsUnclearIsRefusedAtOnce(_ rest: String, _ status: Int) async throws {
+    try await RunningEdge.with(Self.echo) { edge async throws in
+      let port = edge.port
+      let started = ContinuousClock.now
+      let answer = try await offPool {
+        let client = try RawClient(port: port)
+        try client.send("POST /v1/methods/ledger.balance HTTP/1.1\r\nhost: 127.0.0.1\r\n\(rest)")
+        let answer = try client.readAnswer()
+        #expect(try client.readToEnd() == "", "nothing behind it is taken for another request")
+        return answer
+      }
+      #expect(answer.status == status)
+      #expect(ContinuousClock.now - started < .seconds(5))
+    }
+  }
+
   @Test func aRequestThatNeverEndsTimesOut() async throws {
     var settings = EdgeSettings()
     settings.requestTimeoutMilliseconds = 150

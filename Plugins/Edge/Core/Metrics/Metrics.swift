@@ -10,7 +10,8 @@ package final class Metrics: Sendable {
   /// Why the edge itself refuses a request.
   package static let refusals: Set<String> = [
     "body_too_large", "request_timeout", "headers_too_large", "malformed_http", "malformed_json", "uri_too_long",
-    "host_missing", "host_not_allowed", "origin_not_allowed", "unknown_path", "method_not_allowed", "unknown_method",
+    "host_missing", "two_hosts", "transfer_encoding", "host_not_allowed", "origin_not_allowed", "unknown_path",
+    "method_not_allowed", "unknown_method",
     "needs_operator", "needs_transaction", "token_scope", "token_reserved", "token_expired", "token_unknown",
     "saturated", "connections_full", "bodies_full", "call_timeout", "head_timeout", "slow_reader",
     "unsupported_media_type",

@@ -10,6 +10,7 @@ final class Connection: Sendable {
     var isGone = false
     var lastResponse: Int?
     var timedOut = false
+    var isMalformed = false
     var waitsSince: NIODeadline? = .now()
   }
 
@@ -67,6 +68,12 @@ final class Connection: Sendable {
 
   /// True when no response follows the one of this number.
   func ends(withResponse number: Int) -> Bool { state.withLock { $0.lastResponse.map { number >= $0 } ?? false } }
+
+  /// What the client sent stopped being HTTP within a body.
+  var isMalformed: Bool {
+    get { state.withLock { $0.isMalformed } }
+    set { state.withLock { $0.isMalformed = newValue } }
+  }
 
   /// The client took too long to send its request.
   var timedOut: Bool {

@@ -86,7 +86,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if isAnswering, error is HTTPParserError {
-      // The answers to what came before are still owed; what is being received is found to be incomplete.
+      // The answers to what came before are still owed; what is being received ends here.
+      if isReceiving, (error as? HTTPParserError) != .invalidEOFState {
+        connection.isMalformed = true
+        context.close(mode: .input, promise: nil)
+      }
       return connection.close(afterResponse: requestsBegun)
     }
     connection.clientLeft()
@@ -97,7 +101,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
       ? EdgeFailure(
         .invalidArgument, "headers_too_large", "The request's header fields are larger than this node takes.", http: 431
       )
-      : EdgeFailure(.invalidArgument, "malformed_http", "This is not an HTTP/1.1 request that the node can read.")
+      : .malformedHTTP
     var head = HTTPResponse(status: .init(code: failure.httpStatus))
     head.headerFields[.contentType] = "application/json"
     head.headerFields[.contentLength] = String(failure.body.utf8.count)
@@ -128,6 +132,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 }
 
+extension EdgeFailure {
+  static let malformedHTTP = EdgeFailure(
+    .invalidArgument, "malformed_http", "This is not an HTTP/1.1 request that the node can read.")
+}
+
 /// Asks a connection to close if nothing has happened on it for a while.
 struct CloseIfIdle: Sendable {
   let since: NIODeadline
@@ -136,6 +145,8 @@ struct CloseIfIdle: Sendable {
 extension HTTPField.Name {
   /// `x-request-id`, on every response.
   static let requestID = HTTPField.Name(parsed: "x-request-id") ?? .via
+  /// What is left of `host` when the request has more than one.
+  static let secondHost = HTTPField.Name(parsed: "host") ?? .via
   /// The trace that a request belongs to, on every response.
   static let traceparent = HTTPField.Name(parsed: "traceparent") ?? .via
 }

@@ -7,6 +7,12 @@ extension Responder {
   /// The whole body, within the limits of size and time.
   func readBody(_ exchange: inout Exchange) async throws(EdgeFailure) -> [UInt8] {
     let limit = settings.bodyLimitBytes
+    // A body whose end nobody can tell would be read until the client leaves, and may hide another request.
+    if let coding = exchange.request.headers[.transferEncoding], coding.lowercased() != "chunked" {
+      exchange.connection.close(afterResponse: exchange.number)
+      throw EdgeFailure(
+        .unimplemented, "transfer_encoding", "The only `Transfer-Encoding` that this node reads is `chunked`.")
+    }
     let announced = exchange.request.headers[.contentLength].flatMap { Int($0) } ?? 0
     guard announced <= limit else { throw tooLarge }
     let (connection, channel) = (exchange.connection, exchange.channel)
@@ -49,6 +55,7 @@ extension Responder {
 
   private func incomplete(_ exchange: Exchange) -> EdgeFailure {
     guard exchange.connection.timedOut else {
+      if exchange.connection.isMalformed { return .malformedHTTP }
       return EdgeFailure(.cancelled, "client_gone", "The client went away before its request was whole.")
     }
     return EdgeFailure(

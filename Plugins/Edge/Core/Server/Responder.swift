@@ -81,6 +81,11 @@ struct Responder: Sendable {
   private func answer(_ exchange: inout Exchange) async throws(EdgeFailure) -> Reply {
     let head = exchange.request.head
     try gate.checkHost(head.authority)
+    // The first became the authority; whoever stands before this node may have looked at another.
+    guard head.headerFields[.secondHost] == nil else {
+      throw EdgeFailure(
+        .invalidArgument, "two_hosts", "The request has more than one `Host` header.", parameter: "host")
+    }
     guard exchange.path.utf8.count <= 8192 else {
       throw EdgeFailure(.invalidArgument, "uri_too_long", "The request's address is longer than 8 KiB.", http: 414)
     }
