@@ -8,6 +8,7 @@ final class Node: @unchecked Sendable {
   // Proof: `layers`, `configuration` and `listener` are behind mutexes; the rest is constant after init.
   let store: LibraryStore
   let history: PluginHistory
+  let grantBook: GrantBook
   let data: String
   let identity: SigningKey
   let events = EventBus()
@@ -35,6 +36,7 @@ final class Node: @unchecked Sendable {
     lockFile = try Self.lock(data)
     store = LibraryStore(folder: "\(data)/store")
     history = PluginHistory(folder: "\(data)/history")
+    grantBook = GrantBook(data: data)
     let wallets = WalletStore(data: data)
     identity = wallets.names().contains("node") ? try wallets.open("node") : try wallets.create("node")
     state = Mutex(State(configuration: configuration))

@@ -95,7 +95,9 @@ public struct Host: @unchecked Sendable {
 
   static func service<T>(_ host: UnsafePointer<symbolon_host>, _ id: String) throws(Failure) -> UnsafePointer<T> {
     guard let found = host.pointee.service(host, id) else {
-      throw Failure(.permissionDenied, "no_service", "The host does not offer \(id) to this plugin.")
+      throw Failure(
+        .permissionDenied, "no_service",
+        "The host does not offer \(id) to this plugin: it needs the permission `service:\(id)`.")
     }
     return found.assumingMemoryBound(to: T.self)
   }

@@ -140,6 +140,19 @@ static int32_t start(void *self, symbolon_call *call) {
   return SYMBOLON_OK;
 }
 
+#ifdef SYMBOLON_PERMISSIONS /* The first release of the headers has none. */
+/* What it asks for: the news of all fixtures, whatever their ids. */
+static const char *const permission_list[] = {"publish:fixture.*", "subscribe:fixture.*"};
+static const symbolon_permissions permissions = {sizeof(symbolon_permissions), 2, permission_list};
+
+static const void *extension(const char *id) {
+  return strcmp(id, SYMBOLON_PERMISSIONS) == 0 ? (const void *)&permissions : NULL;
+}
+#define EXTENSION extension
+#else
+#define EXTENSION NULL
+#endif
+
 static const symbolon_method methods[] = {
     {sizeof(symbolon_method), SYMBOLON_READS | SYMBOLON_PUBLIC, "version() -> (version: text)", "The version",
      (void (*)(void))version, NULL, NULL},
@@ -191,6 +204,7 @@ static symbolon_plugin plugin = {
     .imports = import_table,
     .import_count = 3,
 #endif
+    .extension = EXTENSION,
     .create = create,
     .start = start};
 

@@ -6,7 +6,7 @@ private typealias Layer = ApplicationLayer
 
 private let application = Plugin(
   id: "application", version: "0.1.0", summary: "The open API: OpenAI endpoints, ticket keys and what they pay",
-  exclusive: true, imports: importDeclarations,
+  exclusive: true, permissions: ["service:symbolon.identity/1"], imports: importDeclarations,
   methods: [
     Method(
       streaming: "http", "Answer an OpenAI request", .public, text("verb"), text("path"), json("headers"),

@@ -5,7 +5,7 @@ import PluginKit
 /// The HTTP edge as the host sees it.
 let edge = Plugin(
   id: "edge", version: version, summary: "HTTP: the methods and routes of all layers, metrics, outbound requests",
-  front: true,
+  front: true, permissions: ["service:symbolon.sockets/1", "service:symbolon.catalog/1", "call:*"],
   methods: [
     Method(
       "fetch", "Send an HTTP request to a host that the operator allowed", [], json("request"),

@@ -3,7 +3,9 @@ import PluginAPI
 import PluginKit
 
 private let governance = Plugin(
-  id: "governance", version: version, summary: "Who decides, and what was decided", imports: importDeclarations,
+  id: "governance", version: version, summary: "Who decides, and what was decided",
+  // A proposal may call any method that the community voted for.
+  permissions: ["service:symbolon.catalog/1", "call:*"], imports: importDeclarations,
   methods: badgeMethods + proposalMethods + parameterMethods, create: { host in GovernanceLayer(host) })
 
 /// The one symbol that this library exports.

@@ -4,6 +4,10 @@ import PluginKit
 
 private let ledger = Plugin(
   id: "ledger", version: "0.1.0", summary: "Accounts, credits, blocks: where shared state lives", exclusive: true,
+  // Transactions are calls of any layer's methods, and publish the events that these emit.
+  permissions: [
+    "service:symbolon.identity/1", "service:symbolon.catalog/1", "call:*", "publish:*",
+  ],
   methods: readingMethods + signingMethods + layerMethods,
   create: { host in try LedgerLayer(host) },
   start: { layer in try layer.start() },

@@ -10,6 +10,8 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
   /// The importing plugin's id, permanent C text: who calls, as the provider sees it.
   private let importer: UnsafePointer<CChar>
   private let cif: UnsafeMutablePointer<ffi_cif>
+  /// Why every call is refused; nil when the import was granted.
+  private let refusal: HostError?
   /// What the method of a generation resolved to; never freed, one for each generation met.
   private let cache = Atomic<UnsafeMutableRawPointer?>(nil)
 
@@ -19,7 +21,11 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
     init(_ target: CallTarget, _ method: LoadedMethod) { (self.target, self.method) = (target, method) }
   }
 
-  init(_ description: PluginDescription.Import, of layer: Layer, importer: UnsafePointer<CChar>) throws(HostError) {
+  init(
+    _ description: PluginDescription.Import, of layer: Layer, importer: UnsafePointer<CChar>,
+    refusal: HostError? = nil
+  ) throws(HostError) {
+    self.refusal = refusal
     self.layer = layer
     self.description = description
     self.importer = importer
@@ -47,6 +53,7 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
     guard let cell = arguments[0], let parent = cell.load(as: UnsafeMutablePointer<symbolon_call>?.self) else {
       return Int32(SYMBOLON_INVALID_ARGUMENT)
     }
+    if let refusal { return refusal.write(to: parent) }
     guard let target = layer.enter(parent) else {
       return HostError.unavailable(
         "no_provider",

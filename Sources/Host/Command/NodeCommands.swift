@@ -71,7 +71,9 @@ struct Reload: ParsableCommand {
 struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "See and replace the layers of the running node.",
-    subcommands: [List.self, ReloadOne.self], defaultSubcommand: List.self)
+    subcommands: [
+      List.self, ReloadOne.self, SealOne.self, KeyGen.self, Sign.self, CheckSignature.self,
+    ], defaultSubcommand: List.self)
 
   static func table(_ status: JSONValue) -> String {
     let plugins = status[key: "plugins"]?.array ?? []

@@ -130,6 +130,9 @@ package struct Configuration: Equatable, Sendable {
     guard PluginID.isValid(id) else {
       throw reader.failure(path, "`\(id)` is not a plugin id: [a-z][a-z0-9_.-]*, at most 64 bytes.")
     }
+    guard !PluginID.reserved.contains(id) else {
+      throw reader.failure(path, "`\(id)` is a name that the host itself uses: give the plugin another id.")
+    }
     try reader.onlyKeys(
       ["library", "home", "enabled", "pin", "permissions", "limits", "reload", "settings"], at: path)
     guard let library = try reader.string(path + ["library"]), !library.isEmpty else {
@@ -195,6 +198,11 @@ package struct Configuration: Equatable, Sendable {
           ["trust", "keys"],
           "each [[trust.keys]] needs `name`, `public_key` and `role` (\(signed.joined(separator: ", "))).")
       }
+      guard (try? MinisignPublicKey(parsing: key)) != nil else {
+        throw reader.failure(
+          ["trust", "keys"],
+          "the `public_key` of `\(name)` is not a minisign public key: the last line of its .pub file, 56 characters.")
+      }
       policy.keys.append(TrustPolicy.Key(name: name, publicKey: key, role: role))
     }
     return policy
@@ -224,6 +232,13 @@ package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
 
 /// The form of plugin ids.
 package enum PluginID {
+  /// Names of the host's own files and folders in the data folder, where a plugin's folder has the plugin's id, and
+  /// of the host's own topics.
+  static let reserved: Set<String> = [
+    "control.sock", "development.key", "grants", "history", "host", "lock", "plugins.conf", "reload", "state", "store",
+    "trust", "wallets", "workers",
+  ]
+
   package static func isValid(_ id: String) -> Bool {
     guard let first = id.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first) else { return false }
     return id.utf8.count <= 64

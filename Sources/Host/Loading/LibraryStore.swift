@@ -14,57 +14,82 @@ package struct LibraryStore: Sendable {
   package struct Entry: Equatable, Sendable {
     package var sha256: String
     package var path: String
+
+    /// The folder of this library alone.
+    package var folder: String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "." }
   }
 
   package init(folder: String) { self.folder = folder }
 
-  /// Copies the file to `store/<sha256>/` unless it is there already, and checks what was written.
+  /// Copies a library, its signature and the files of its bundle to `store/<sha256>/`, unless they are there already.
   package func stage(_ source: String) throws(HostError) -> Entry {
-    let bytes: Data
-    do {
-      bytes = try Data(contentsOf: URL(filePath: source), options: .mappedIfSafe)
-    } catch {
-      throw .notFound("no_library", "The library \(source) cannot be read: build it, or correct `library`.")
+    let package = try PluginPackage(at: source)
+    let name = package.library.path.split(separator: "/").last.map(String.init) ?? "library.so"
+    let entry = Entry(sha256: package.sha256, path: "\(folder)/\(package.sha256)/\(name)")
+    if package.library.path == entry.path { return entry }
+    try makeFolder("\(folder)/\(entry.sha256)", mode: 0o700)
+    try copy(package.library, to: entry.path, mode: 0o500)
+    for (name, file) in package.files.sorted(by: { $0.key < $1.key }) {
+      let target = "\(entry.folder)/\(name)"
+      if let slash = target.lastIndex(of: "/") { try makeFolder(String(target[..<slash]), mode: 0o700) }
+      try copy(file, to: target, mode: 0o400)
     }
-    guard bytes.count > 64, bytes.prefix(4).elementsEqual([0x7f, 0x45, 0x4c, 0x46]) else {
-      throw .invalid("not_a_library", "\(source) is not a shared library (ELF).")
+    if let signature = package.signature {
+      try NewFile.write(signature, to: "\(entry.path).minisig", mode: 0o400)
     }
-    let hash = Self.sha256(bytes)
-    let name = source.split(separator: "/").last.map(String.init) ?? "library.so"
-    let entry = Entry(sha256: hash, path: "\(folder)/\(hash)/\(name)")
-    if let present = try? Data(contentsOf: URL(filePath: entry.path), options: .mappedIfSafe) {
-      // The bytes were hashed a moment ago: comparing is cheaper than hashing again.
-      guard present == bytes else {
-        throw .refused("store_changed", "\(entry.path) is not what its name says: remove that folder.")
-      }
-      return entry
-    }
-    try write(bytes, to: entry)
     return entry
   }
 
-  /// Writes under another name, syncs and renames, so that a crash leaves no half library behind.
-  private func write(_ bytes: Data, to entry: Entry) throws(HostError) {
-    let folder = "\(self.folder)/\(entry.sha256)"
-    try makeFolder(folder, mode: 0o700)
-    let draft = "\(entry.path).\(getpid()).draft"
-    let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o500)
-    guard file >= 0 else { throw .system("store_write", "\(draft): \(systemMessage()).") }
-    defer { close(file) }
-    let written = bytes.withUnsafeBytes { memory in
-      var done = 0
-      while done < memory.count {
-        let count = Glibc.write(file, memory.baseAddress.map { $0 + done }, memory.count - done)
-        if count <= 0 { return false }
-        done += count
+  /// Copies under another name, syncs and renames, so that a crash leaves no half library behind.
+  private func copy(_ source: OpenedFile, to path: String, mode: mode_t) throws(HostError) {
+    var status = stat()
+    if lstat(path, &status) == 0 {
+      let present = try OpenedFile(path, what: "library")
+      let isSame = try source.withBytes { wanted throws(HostError) in
+        try present.withBytes { found in wanted.count == found.count && wanted.elementsEqual(found) }
       }
-      return true
+      guard isSame else { throw Self.changed(path) }
+      return
     }
-    guard written, fsync(file) == 0, rename(draft, entry.path) == 0 else {
-      let reason = systemMessage()
-      unlink(draft)
-      throw .system("store_write", "\(entry.path) could not be written: \(reason).")
+    try source.withBytes { bytes throws(HostError) in try NewFile.write(bytes, to: path, mode: mode) }
+  }
+
+  /// Checks a stored library right before it is opened: ours, written by nobody else, and what its name says.
+  ///
+  /// The file in the store is the one that the loader opens, so nothing lies between check and use but
+  /// the owner of the node.
+  package func verify(_ entry: Entry) throws(HostError) {
+    var status = stat()
+    for folder in [folder, entry.folder] {
+      guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, Self.isPrivate(status) else {
+        throw .refused(
+          "store_open",
+          "The folder \(folder) is not this user's alone: `chmod 700 \(folder)` after a look at who wrote to it."
+        )
+      }
     }
+    let file = try OpenedFile(entry.path, what: "library")
+    guard Self.isPrivate(file.status), try FileDigest.sha256(descriptor: file.descriptor) == entry.sha256 else {
+      throw Self.changed(entry.path)
+    }
+    guard let manifest = try PluginPackage.manifest(of: file).0 else { return }
+    for (name, hash) in manifest.files {
+      let path = "\(entry.folder)/\(name)"
+      guard try FileDigest.sha256(descriptor: try OpenedFile(path, what: "file").descriptor) == hash else {
+        throw Self.changed(path)
+      }
+    }
+  }
+
+  /// Belongs to this user, and others cannot write it.
+  private static func isPrivate(_ status: stat) -> Bool {
+    status.st_uid == geteuid() && status.st_mode & (S_IWGRP | S_IWOTH) == 0
+  }
+
+  private static func changed(_ path: String) -> HostError {
+    .refused(
+      "store_changed",
+      "\(path) is not what was stored: something changed it. Remove that folder and load the library again.")
   }
 
   static func sha256(_ bytes: some DataProtocol) -> String {

@@ -32,13 +32,19 @@ extension Node {
 
   /// Opens and checks a staged library in the home that the configuration names; nothing of it is started.
   func openCandidate(_ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin) throws(HostError) -> Candidate {
-    if plugin.home == .worker {
+    let verdict = try examine(entry, plugin)
+    let candidate: Candidate
+    switch verdict.home {
+    case .worker:
       let home = try WorkerHome(describing: entry, expecting: plugin.id, plugin.limits)
-      return Candidate(entry: entry, description: home.description, home: home)
+      candidate = Candidate(entry: entry, description: home.description, home: home)
+    case .host:
+      let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
+      let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))
+      candidate = Candidate(entry: entry, description: library.description, home: HostHome(library))
     }
-    let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
-    let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))
-    return Candidate(entry: entry, description: library.description, home: HostHome(library))
+    try verdict.manifest?.match(candidate.description)
+    return candidate
   }
 
   /// Makes, starts and publishes a generation.
@@ -57,11 +63,17 @@ extension Node {
     let layer = place(id)
     let folder = "\(data)/\(id)"
     try makeFolder(folder, mode: 0o700)
-    let settings = configuration.plugins.first { $0.id == id }?.settings ?? .object([:])
-    let context = HostContext(pluginID: id, settings: settings, storage: folder, node: self)
+    let plugin = configuration.plugins.first { $0.id == id }
+    let grants = Grants(
+      requested: Grants.requested(by: candidate.description), limit: plugin?.permissions)
+    let context = HostContext(
+      pluginID: id, settings: plugin?.settings ?? .object([:]), storage: folder, grants: grants, node: self)
     var imports: [ImportBinding] = []
     for row in candidate.description.imports {
-      imports.append(try ImportBinding(row, of: place(row.plugin), importer: context.cPluginID))
+      let call = "\(row.plugin).\(row.signature.name)"
+      let refusal = grants.allowsCall(call) ? nil : context.refuse(.call, call)
+      imports.append(
+        try ImportBinding(row, of: place(row.plugin), importer: context.cPluginID, refusal: refusal))
     }
     var methods: [String: LoadedMethod] = [:]
     for (row, function) in zip(candidate.description.methods, candidate.home.functions) {

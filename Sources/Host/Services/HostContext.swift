@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import PluginAPI
+import Synchronization
 
 /// What one plugin generation holds of the host: the C struct and everything behind its services.
 final class HostContext: @unchecked Sendable {  // Proof: constant after init; never freed, like its generation.
@@ -8,13 +9,19 @@ final class HostContext: @unchecked Sendable {  // Proof: constant after init; n
   let cPluginID: UnsafePointer<CChar>
   let settings: JSONValue
   let storage: UnsafePointer<CChar>
+  /// What this generation may use.
+  let grants: Grants
   let logger: Logger
   let node: Node
   let events: EventBus
   private(set) var native: UnsafePointer<symbolon_host>
 
-  init(pluginID: String, settings: JSONValue, storage: String, node: Node) {
+  /// Refusals that the log has already named.
+  private let refusals = Mutex<Set<Permission>>([])
+
+  init(pluginID: String, settings: JSONValue, storage: String, grants: Grants, node: Node) {
     self.pluginID = pluginID
+    self.grants = grants
     self.settings = settings
     self.node = node
     cPluginID = permanentText(pluginID)
@@ -33,6 +40,19 @@ final class HostContext: @unchecked Sendable {  // Proof: constant after init; n
       guard let host, let id else { return nil }
       return Services.table(for: String(cString: id), HostContext.of(host))
     }
+  }
+
+  /// Says once in the log what a plugin did not get, and gives back the error for its caller.
+  @discardableResult
+  func refuse(_ kind: Permission.Kind, _ name: String) -> HostError {
+    let permission = Permission(kind, name)
+    let error = HostError.notGranted(permission, to: pluginID)
+    // Bounded: a plugin chooses the names.
+    let isNews = refusals.withLock { $0.count < 64 && $0.insert(permission).inserted }
+    if isNews {
+      logger.warning("not granted", metadata: ["permission": "\(permission)", "reason": "\(error.message)"])
+    }
+    return error
   }
 
   static func of(_ host: UnsafePointer<symbolon_host>) -> HostContext {

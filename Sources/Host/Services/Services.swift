@@ -6,7 +6,11 @@ import PluginAPI
 enum Services {
   /// The table of a service, or nil when it is unknown or not granted to this plugin.
   static func table(for id: String, _ context: HostContext) -> UnsafeRawPointer? {
-    switch id {
+    guard context.grants.allowsService(id) else {
+      context.refuse(.service, id)
+      return nil
+    }
+    return switch id {
     case SYMBOLON_LOG: log
     case SYMBOLON_CONFIG: config
     case SYMBOLON_STORAGE: storage
@@ -73,12 +77,19 @@ enum Services {
   nonisolated(unsafe) private static let events = permanent(symbolon_events()) {
     $0.pointee.publish = { host, topic, json in
       guard let host else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
-      return HostContext.of(host).node.events.publish(topic.text, Array(json.buffer))
+      let (context, topic) = (HostContext.of(host), topic.text)
+      guard context.grants.allowsPublishing(topic, by: context.pluginID) else {
+        return context.refuse(.publish, topic).status
+      }
+      return context.node.events.publish(topic, Array(json.buffer))
     }
     $0.pointee.subscribe = { host, topic, context, deliver in
       guard let host, let deliver else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
-      let owner = HostContext.of(host)
-      return owner.node.events.subscribe(owner, topic.text, context, deliver)
+      let (owner, topic) = (HostContext.of(host), topic.text)
+      guard owner.grants.allowsSubscribing(topic, by: owner.pluginID) else {
+        return owner.refuse(.subscribe, topic).status
+      }
+      return owner.node.events.subscribe(owner, topic, context, deliver)
     }
   }
 
@@ -92,7 +103,12 @@ enum Services {
       guard let host, let signature, message.buffer.starts(with: Array("symbolon/".utf8)) else {
         return Int32(SYMBOLON_INVALID_ARGUMENT)
       }
-      for (index, byte) in HostContext.of(host).node.identity.sign(Array(message.buffer)).enumerated() {
+      let context = HostContext.of(host)
+      // The table is the same for all plugins: the right to it is asked for where the key is used.
+      guard context.grants.allowsService(SYMBOLON_IDENTITY) else {
+        return context.refuse(.service, SYMBOLON_IDENTITY).status
+      }
+      for (index, byte) in context.node.identity.sign(Array(message.buffer)).enumerated() {
         signature[index] = byte
       }
       return 0
@@ -114,7 +130,8 @@ enum Services {
       guard let host, let call, let what, let sink, let write = sink.pointee.write else {
         return Int32(SYMBOLON_INVALID_ARGUMENT)
       }
-      let context = HostContext.of(host)
+      let (context, method) = (HostContext.of(host), what.pointee.method.text)
+      guard context.grants.allowsCall(method) else { return context.refuse(.call, method).write(to: call) }
       return context.node.invoke(what.pointee, from: context.cPluginID, in: call) { message in
         write(sink, symbolon_slice(data: message.bindMemory(to: UInt8.self).baseAddress, size: UInt64(message.count)))
       }

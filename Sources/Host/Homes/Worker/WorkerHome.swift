@@ -194,7 +194,7 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     }
     state.withLock { $0.confinement = confinement }
     guard let context = link.context else { return }
-    let granted = WorkerServices.known.filter { context.native.pointee.service?(context.native, $0) != nil }
+    let granted = WorkerServices.known.filter { context.grants.allowsService($0) }
     try live(link, .create, seconds: Seconds.start) { writer in
       writer.put(UInt32(granted.count))
       for id in granted { writer.put(id) }
