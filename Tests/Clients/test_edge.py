@@ -1,5 +1,7 @@
 """What an operator relies on at the HTTP edge: tokens, traces, figures, HTTPS, and clients that are too slow."""
 
+import base64
+import hashlib
 import http.client
 import json
 import os
@@ -83,7 +85,7 @@ def test_a_trace_goes_through(edge):
     assert status == 200 and found["x-request-id"] == "order-66"
     assert found["traceparent"].split("-")[1] == trace
     lines = [line for line in edge.log.read_text().splitlines() if f"trace={trace}" in line]
-    assert any("request=order-66" in line and line.count(trace) == 1 for line in lines), lines
+    assert any("request=order-66" in line and "who=anybody" in line and line.count(trace) == 1 for line in lines), lines
 
 
 def test_metrics_are_what_prometheus_reads(edge):
@@ -125,6 +127,20 @@ def check_histogram(family):
         bounds = [float(sample.labels["le"]) for sample in parts["bucket"]]
         assert values == sorted(values) and bounds == sorted(set(bounds)) and bounds[-1] == float("inf")
         assert parts["count"][0].value == values[-1] and parts["sum"][0].value >= 0
+
+
+# The page
+
+
+def test_the_page_needs_nothing_else_and_its_policy_admits_its_style(edge):
+    status, headers, body = edge.get("/")
+    page = body.decode()
+    style = re.search(r"<style>(.*?)</style>", page, re.S).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert status == 200 and f"style-src 'sha256-{digest}'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"] and "unsafe" not in str(headers)
+    assert not re.search(r"<script|<img|<link|style=|url\(|https?://", page)
+    assert "All 2 layers run." in page and "balance(<wbr>account: bytes)" in page and len(body) < 64 * 1024
 
 
 # HTTPS

@@ -25,6 +25,20 @@ import Testing
     }
   }
 
+  @Test(arguments: [("failed", false), ("quarantined", false), ("disabled", true), ("probation", true)])
+  func aLayerThatFailsIsSeenAtAGlance(_ state: String, _ isWell: Bool) async throws {
+    var catalog = Catalog.sample
+    catalog.plugins[1].state = state
+    try await RunningEdge.with(FakeDispatcher(catalog: catalog)) { edge async throws in
+      let health = try await edge.ask("GET", "/health")
+      #expect(health.status == 200 && health.text.contains("\"status\":\"\(isWell ? "ok" : "degraded")\""))
+      #expect(health.text.contains("\"state\":\"\(state)\""))
+      let page = try await edge.ask("GET", "/")
+      #expect(page.text.contains("Not well: application.") == !isWell)
+      #expect(page.text.contains(state))
+    }
+  }
+
   @Test func openAPIListsEveryMethodAndRoute() async throws {
     struct Document: Decodable {
       struct Operation: Decodable { var operationId: String }

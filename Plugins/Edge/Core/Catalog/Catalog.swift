@@ -149,8 +149,8 @@ package struct Catalog: Codable, Sendable, Equatable {
 }
 
 extension Catalog.Layer {
-  /// False for a layer that does not do its work: it failed, or was taken out.
-  package var isWell: Bool { !["failed", "quarantined", "disabled"].contains(state ?? "running") }
+  /// False for a layer that should do its work and does not; one that the operator took out should not.
+  package var isWell: Bool { !["failed", "quarantined"].contains(state ?? "running") }
 }
 
 /// A default of a parameter: any JSON value, kept for the OpenAPI document.

@@ -21,7 +21,7 @@ extension IndexPage {
     .facts{display:flex;flex-wrap:wrap;gap:0 1rem}.facts span{white-space:nowrap}
     .state{float:right;margin:0;font-size:.875rem}
     summary{cursor:pointer;color:var(--link);margin-top:.5rem;width:fit-content}
-    dl{margin:.5rem 0 0}dt{margin-top:.75rem}dd{margin:0}
+    dl{margin:.75rem 0 0;columns:24rem;column-gap:2rem}dl div{break-inside:avoid;padding-bottom:.75rem}dd{margin:0}
     code{font:.875em/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
     .who{font-size:.75rem;border:1px solid var(--line);border-radius:1rem;padding:.05rem .5rem;color:var(--quiet)}
     .public{color:var(--ok)}

@@ -40,10 +40,10 @@ package enum IndexPage {
   private static func card(_ layer: Catalog.Layer) -> String {
     let calls = layer.methods.compactMap(\.calls).reduce(0) { $0 &+ $1 }
     let errors = layer.methods.compactMap(\.errors).reduce(0) { $0 &+ $1 }
-    let home = layer.home.map { $0 == "host" ? "in the host's process" : "in a worker process" }
+    let home = layer.home.map { "\($0) process" }
     let facts = [
-      layer.generation.map { "generation \($0)" }, home, "\(number(calls)) \(calls == 1 ? "call" : "calls")",
-      "\(number(errors)) \(errors == 1 ? "error" : "errors")",
+      layer.generation.map { "generation \($0)" }, home, plural(calls, "call"),
+      plural(errors, "error"),
     ]
     let mark = layer.isWell ? "<b class=\"ok\">●</b>" : "<b class=\"bad\">▲</b>"
     return """
@@ -51,7 +51,7 @@ package enum IndexPage {
       <p class="state">\(mark) \(escape(layer.state ?? "running"))</p>
       <p>\(escape(layer.summary))</p>
       <p class="quiet facts">\(facts.compactMap { $0 }.map { "<span>\(escape($0))</span>" }.joined(separator: "\n"))</p>
-      <details><summary>\(layer.methods.count) \(layer.methods.count == 1 ? "method" : "methods")</summary>
+      <details><summary>\(plural(UInt64(layer.methods.count), "method"))</summary>
       <dl>\(layer.methods.map { row($0) }.joined(separator: "\n"))</dl></details></section>
       """
   }
@@ -59,15 +59,19 @@ package enum IndexPage {
   private static func row(_ method: Catalog.Method) -> String {
     let who = method.isTransition ? "transaction" : method.isPublic ? "public" : "operator"
     let counts = method.calls.map { calls in
-      calls == 0 ? "" : " <span class=\"quiet\">\(number(calls))× · \(number(method.errors ?? 0)) errors</span>"
+      calls == 0 ? "" : " <span class=\"quiet\">\(number(calls))× · \(plural(method.errors ?? 0, "error"))</span>"
     }
-    return "<dt><code>\(breakable(method.signature))</code></dt><dd><span class=\"who \(who)\">\(who)</span> "
-      + "\(escape(method.summary))\(counts ?? "")</dd>"
+    return "<div><dt><code>\(breakable(method.signature))</code></dt><dd><span class=\"who \(who)\">\(who)</span> "
+      + "\(escape(method.summary))\(counts ?? "")</dd></div>"
   }
 
   /// A signature that a narrow window may break where a reader would.
   private static func breakable(_ signature: String) -> String {
     escape(signature).replacing("(", with: "(<wbr>").replacing("_", with: "_<wbr>")
+  }
+
+  private static func plural(_ count: UInt64, _ noun: String) -> String {
+    "\(number(count)) \(noun)\(count == 1 ? "" : "s")"
   }
 
   /// As in `12 345`.

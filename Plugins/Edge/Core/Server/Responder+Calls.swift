@@ -18,6 +18,7 @@ extension Responder {
     }
     guard !method.isTransition else { throw Self.needsTransaction(name) }
     let access = gate.access(exchange.request.headers[.authorization])
+    exchange.access = access
     let isOpened = access.opens(name)
     guard method.isPublic || isOpened else { throw access.refusal(of: name) }
     var arguments = try await readBody(&exchange)
@@ -49,6 +50,7 @@ extension Responder {
   /// A path that a layer declared.
   func declared(_ method: String, _ exchange: inout Exchange) async throws(EdgeFailure) -> Reply {
     let access = gate.access(exchange.request.headers[.authorization])
+    exchange.access = access
     let request = RouteRequest(
       verb: exchange.verb, path: exchange.path, headers: headers(exchange, withoutAuthorization: access.isOurs),
       body: try await readBody(&exchange))

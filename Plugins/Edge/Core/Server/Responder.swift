@@ -30,6 +30,8 @@ struct Responder: Sendable {
     /// Bytes of the request's body.
     var received = 0
     var allowedOrigin: String?
+    /// Who asks, once somebody wanted to know.
+    var access: Access?
 
     var verb: String { request.method.rawValue }
     var path: String { request.head.path ?? "/" }
@@ -156,7 +158,8 @@ struct Responder: Sendable {
     log.write(
       isFault ? .warning : .debug, "Answered",
       [
-        "verb": key.verb, "route": exchange.pattern, "status": String(reply.status),
+        "verb": key.verb, "who": (exchange.access ?? .anybody).name, "route": exchange.pattern,
+        "status": String(reply.status),
         "request": reply.headers[.requestID] ?? "", "trace": exchange.trace.text,
         "ms": String(took.components.seconds * 1000 + took.components.attoseconds / 1_000_000_000_000_000),
       ])

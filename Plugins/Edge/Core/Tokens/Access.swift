@@ -11,6 +11,17 @@ package enum Access: Sendable, Equatable {
   /// What looks like a token of this node, but is none.
   case unknownToken
 
+  /// Who asked, for the log: never the credential itself.
+  package var name: String {
+    switch self {
+    case .anybody: "anybody"
+    case .operator: "operator"
+    case .token(let token): "token \(token.id)"
+    case .expired(let token): "expired token \(token.id)"
+    case .unknownToken: "unknown token"
+    }
+  }
+
   /// True when the credential is the edge's own, which no layer gets to see.
   package var isOurs: Bool { self != .anybody }
 
