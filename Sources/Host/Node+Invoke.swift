@@ -115,7 +115,8 @@ extension Node {
       "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
       "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
       "state": .string("running"), "home": .string(generation.home.kind.rawValue),
-      "permissions": .array(description.permissions.map { .string($0.description) }),
+      // What was granted, not what was asked for: `edge.fetch` lets a plugin no further than this.
+      "permissions": .array(generation.host.grants.permissions.map { .string($0.description) }),
       "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
       "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(describe) }),
       "routes": .array(

@@ -19,7 +19,7 @@ public struct Host: @unchecked Sendable {
     config = try Self.service(pointer, SYMBOLON_CONFIG)
     log = Log(host: pointer, service: try Self.service(pointer, SYMBOLON_LOG))
     clock = Clock(host: pointer, service: try Self.service(pointer, SYMBOLON_CLOCK))
-    events = Events(host: pointer, service: try Self.service(pointer, SYMBOLON_EVENTS))
+    events = Events(host: pointer)
     let folders: UnsafePointer<symbolon_storage> = try Self.service(pointer, SYMBOLON_STORAGE)
     guard let folder = folders.pointee.folder(pointer) else {
       throw Failure(.failedPrecondition, "no_storage", "The host gave this plugin no folder.")
@@ -151,10 +151,13 @@ public struct Clock: @unchecked Sendable {  // Proof: see Host.
 /// News between layers: fire and forget.
 public struct Events: @unchecked Sendable {  // Proof: see Host.
   let host: UnsafePointer<symbolon_host>
-  let service: UnsafePointer<symbolon_events>
+
+  /// Asked for at use: a plugin that neither publishes nor subscribes needs no permission for it.
+  private func service() throws(Failure) -> UnsafePointer<symbolon_events> { try Host.service(host, SYMBOLON_EVENTS) }
 
   /// Publishes; the topic begins with this plugin's id.
   public func publish(_ topic: String, _ json: JSON) throws(Failure) {
+    let service = try service()
     let status = topic.utf8.withSlice { topic in json.text.utf8.withSlice { service.pointee.publish(host, topic, $0) } }
     guard status == 0 else {
       throw Failure(Status(rawValue: status) ?? .unknown, "not_published", "The event \(topic) was not taken.")
@@ -163,6 +166,7 @@ public struct Events: @unchecked Sendable {  // Proof: see Host.
 
   /// Calls `deliver` for each later event of the topic until this generation is stopped.
   public func subscribe(_ topic: String, deliver: @escaping @Sendable (JSON) -> Void) throws(Failure) {
+    let service = try service()
     final class Box: Sendable {
       let deliver: @Sendable (JSON) -> Void
       init(_ deliver: @escaping @Sendable (JSON) -> Void) { self.deliver = deliver }

@@ -255,7 +255,7 @@ def test_many_slow_clients_hold_no_thread_and_nobody_up(edge):
             edge.call("ledger.head")
             slowest = max(slowest, time.monotonic() - began)
         assert threads(edge) <= before + 2, f"{before} threads became {threads(edge)}"
-        assert slowest < 1, f"a quick request took {slowest:.2f} s"
+        assert slowest < 2, f"a quick request took {slowest:.2f} s"
         assert resident_kib(edge) < memory + 128 * 1024
     finally:
         for client in slow:

@@ -31,8 +31,8 @@ def site():
     server.shutdown()
 
 
-def start(folder, site, grant=None):
-    """A node with the edge and the fetching plugin."""
+def start(folder, site, asked=None, granted=()):
+    """A node with the edge and the fetching plugin: what it asks for, and within what the operator grants it."""
     node = Node(folder, settings={"edge": {"fetch_allow": [site, "127.0.0.1:1"]}})
     text = node.config.read_text()
     for layer in ("inference", "application", "governance", "data", "ledger"):
@@ -40,10 +40,10 @@ def start(folder, site, grant=None):
     library = folder / "libfetcher.so"
     subprocess.run(
         ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", f"-I{ROOT}/Sources/PluginAPI/include",
-         *([f'-DGRANT="{grant}"'] if grant else []), "-o", library, ROOT / "Tests" / "Fixtures" / "fetcher.c"],
+         *([f'-DGRANT="{asked}"'] if asked else []), "-o", library, ROOT / "Tests" / "Fixtures" / "fetcher.c"],
         check=True)
-    granted = f'permissions = ["{grant}"]\n' if grant else ""
-    node.config.write_text(text + f'\n[plugin.fetcher]\nlibrary = "{library}"\n{granted}')
+    limit = f"permissions = {json.dumps(['call:edge.fetch', *granted])}\n"
+    node.config.write_text(text + f'\n[plugin.fetcher]\nlibrary = "{library}"\n{limit}')
     node.start()
     return node
 
@@ -56,8 +56,10 @@ def get(node, method, url, token=None):
     return node.request("POST", f"/v1/methods/{method}", request, {"Authorization": f"Bearer {token}"})
 
 
-def test_a_plugin_without_the_permission_fetches_nothing(tmp_path, site):
-    node = start(tmp_path, site)
+@pytest.mark.parametrize("asked, granted", [(None, []), ("host:*", []), (None, ["host:*"]), ("host:x", ["host:*"])])
+def test_a_plugin_without_the_permission_fetches_nothing(tmp_path, site, asked, granted):
+    """It takes both: that the plugin asks and that the operator grants."""
+    node = start(tmp_path, site, asked, granted)
     try:
         token = (node.data / "edge" / "operator.token").read_text().strip()
         status, _, body = get(node, "fetcher.get", f"http://{site}/", token)
@@ -71,7 +73,7 @@ def test_a_plugin_without_the_permission_fetches_nothing(tmp_path, site):
 
 
 def test_a_plugin_with_the_permission_stays_within_it(tmp_path, site):
-    node = start(tmp_path, site, f"host:{site}")
+    node = start(tmp_path, site, f"host:{site}", ["host:127.0.0.*"])
     try:
         token = (node.data / "edge" / "operator.token").read_text().strip()
         status, _, body = get(node, "fetcher.get", f"http://{site}/", token)

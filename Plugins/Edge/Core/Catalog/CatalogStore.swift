@@ -9,11 +9,14 @@ final class CatalogStore: Sendable {
     var table: RouteTable
     /// By `layer.method`.
     var methods: [String: Catalog.Method]
+    /// `/openapi.json`, made once: whoever asks for it again and again costs no more than the sending.
+    var document: [UInt8]
 
-    init(revision: UInt64, catalog: Catalog) {
+    init(revision: UInt64, catalog: Catalog, title: String) {
       self.revision = revision
       self.catalog = catalog
       table = RouteTable(catalog)
+      document = Array(OpenAPI.document(catalog, title: title).utf8)
       methods = [:]
       for layer in catalog.plugins {
         for method in layer.methods { methods["\(layer.id).\(method.name)"] = method }
@@ -23,9 +26,11 @@ final class CatalogStore: Sendable {
 
   private let dispatcher: any Dispatcher
   private let pool: CallPool
+  private let title: String
   private let known = Mutex<Snapshot?>(nil)
 
-  init(dispatcher: any Dispatcher, pool: CallPool) {
+  init(dispatcher: any Dispatcher, pool: CallPool, title: String) {
+    self.title = title
     self.dispatcher = dispatcher
     self.pool = pool
   }
@@ -33,15 +38,24 @@ final class CatalogStore: Sendable {
   func current() async throws(EdgeFailure) -> Snapshot {
     let revision = dispatcher.catalogRevision()
     if let known = known.withLock({ $0 }), known.revision == revision { return known }
-    let snapshot = Snapshot(revision: revision, catalog: try await fresh())
+    let snapshot = try await aside { [dispatcher, title] () throws(EdgeFailure) in
+      Snapshot(revision: revision, catalog: try dispatcher.catalog(), title: title)
+    }
     known.withLock { $0 = snapshot }
     return snapshot
   }
 
   /// The host's catalog with the counts of this moment.
   func fresh() async throws(EdgeFailure) -> Catalog {
+    try await aside { [dispatcher] () throws(EdgeFailure) in try dispatcher.catalog() }
+  }
+
+  /// Runs what takes a while away from the event loops.
+  private func aside<R: Sendable>(
+    _ body: @escaping @Sendable () throws(EdgeFailure) -> R
+  ) async throws(EdgeFailure) -> R {
     do {
-      return try await pool.runAside { [dispatcher] in try dispatcher.catalog() }
+      return try await pool.runAside { try body() }
     } catch let failure as EdgeFailure {
       throw failure
     } catch {

@@ -178,7 +178,7 @@ package final class EdgeServer: Sendable {
     return Responder(
       dispatcher: dispatcher, settings: settings, gate: gate, pool: pool, streams: StreamRegistry(),
       budget: BodyBudget(limit: settings.bodyMemoryBytes),
-      catalogs: CatalogStore(dispatcher: dispatcher, pool: pool), metrics: metrics, log: log,
+      catalogs: CatalogStore(dispatcher: dispatcher, pool: pool, title: settings.title), metrics: metrics, log: log,
       isStopping: { [weak self] in self?.isStopping ?? true })
   }
 

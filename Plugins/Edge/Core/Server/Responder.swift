@@ -115,7 +115,7 @@ struct Responder: Sendable {
   ) async throws(EdgeFailure) -> Reply {
     switch target {
     case .page: return try await page()
-    case .openAPI: return Reply(OpenAPI.document(snapshot.catalog, title: settings.title))
+    case .openAPI: return Reply(status: 200, type: "application/json", body: .whole(snapshot.document))
     case .health: return health(snapshot.catalog)
     case .metrics: return await metricsPage()
     case .method(let name): return try await method(name, snapshot, &exchange)
