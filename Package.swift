@@ -56,6 +56,8 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "CFFI", path: "Sources/CFFI", pkgConfig: "libffi", providers: [.apt(["libffi-dev"])]),
+    .target(name: "CTemplates", path: "Sources/CTemplates", exclude: ["projects"]),
+    .systemLibrary(name: "CProbe", path: "Sources/CProbe"),
     .systemLibrary(
       name: "CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
     .systemLibrary(
@@ -77,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "Host",
       dependencies: [
-        "PluginAPI", "CFFI", "CCalls", "CLanes", "CSandbox", "CSodium",
+        "PluginAPI", "CFFI", "CCalls", "CLanes", "CProbe", "CSandbox", "CSodium", "CTemplates",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),

@@ -14,7 +14,10 @@ private struct Pair: Codable, Sendable, Equatable {
   private static let plugin = Plugin(
     id: "sample", version: "1.2.3", summary: "A sample",
     methods: [
-      Method("concat", "Join", [.reads, .public], text("a"), bytes("b", default: [1, 2]), returns: text("c")) {
+      Method(
+        "concat", "Join", [.reads, .public], text("a"), bytes("b", default: [1, 2]), returns: text("c"),
+        deadline: .microseconds(250_001)
+      ) {
         (_: Counter, _, a, b) in a + "/" + b.map(String.init).joined(separator: ",")
       },
       Method(
@@ -50,6 +53,11 @@ private struct Pair: Codable, Sendable, Equatable {
     #expect(String(cString: native.pointee.version) == "1.2.3")
     #expect(native.pointee.method_count == 5)
     #expect(native.pointee.abi == UInt32(SYMBOLON_ABI))
+  }
+
+  @Test func namesADeadlineInWholeMilliseconds() throws {
+    #expect(try method(0).deadline_ms == 251)
+    #expect(try method(1).deadline_ms == 0)
   }
 
   @Test func derivesSignatureFlagsAndDefaultsFromOneDeclaration() throws {

@@ -72,7 +72,8 @@ struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "See and replace the layers of the running node.",
     subcommands: [
-      List.self, ReloadOne.self, SealOne.self, KeyGen.self, Sign.self, CheckSignature.self,
+      List.self, ReloadOne.self, SealOne.self, KeyGen.self, Sign.self, CheckSignature.self, VerifyPlugin.self,
+      NewPlugin.self,
     ], defaultSubcommand: List.self)
 
   static func table(_ status: JSONValue) -> String {

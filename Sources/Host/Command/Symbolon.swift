@@ -14,7 +14,7 @@ struct Symbolon: ParsableCommand {
     version: Version.current,
     subcommands: [
       Run.self, Stop.self, Status.self, Check.self, Reload.self, PluginCommand.self, WalletCommand.self,
-      BenchCalls.self, ParseTOML.self, WorkerCommand.self,
+      BenchCalls.self, ParseTOML.self, WorkerCommand.self, VerifyCase.self,
     ])
 
   /// Runs the built-in command, or the method of a layer when the first word is none of the built-in ones.

@@ -59,5 +59,6 @@ enum BorderStruct {
     static let routes = 16
     static let permissions = 16
     static let state = 56
+    static let invocation = 64
   }
 }

@@ -130,6 +130,12 @@ enum Services {
       guard let host, let call, let what, let sink, let write = sink.pointee.write else {
         return Int32(SYMBOLON_INVALID_ARGUMENT)
       }
+      guard what.pointee.struct_size >= BorderStruct.Released.invocation else {
+        return HostError.invalid(
+          "short_struct",
+          "symbolon_invocation says struct_size \(what.pointee.struct_size): set it to sizeof the struct."
+        ).write(to: call)
+      }
       let (context, method) = (HostContext.of(host), what.pointee.method.text)
       guard context.grants.allowsCall(method) else { return context.refuse(.call, method).write(to: call) }
       return context.node.invoke(what.pointee, from: context.cPluginID, in: call) { message in

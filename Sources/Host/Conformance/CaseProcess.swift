@@ -1,0 +1,134 @@
+import FoundationEssentials
+import Glibc
+
+/// Runs one case in a process of its own, so that whatever the plugin does ends with it.
+struct CaseProcess {
+  struct Report {
+    var outcome: Outcome
+    var message: String
+    var milliseconds: UInt64 = 0
+  }
+
+  /// The descriptor on which the child reports.
+  static let reportFile: Int32 = 3
+  /// More than this of what a child says is dropped.
+  private static let longestText = 1 << 16
+
+  let path: String
+  let name: String
+  let seed: UInt64
+  let timeoutMs: UInt64
+
+  func run() throws(HostError) -> Report {
+    var (report, errors): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
+    guard pipe(&report) == 0, pipe(&errors) == 0 else {
+      throw .system("no_pipe", "A case cannot be started: \(systemMessage()).")
+    }
+    for file in report + errors { _ = fcntl(file, F_SETFD, FD_CLOEXEC) }
+    defer { for file in [report[0], errors[0]] { close(file) } }
+    let spawned = Result { () throws(HostError) in try spawn(report[1], errors[1]) }
+    for file in [report[1], errors[1]] { close(file) }
+    let child = try spawned.get()
+    let begin = MonotonicClock.nanoseconds
+    let (status, texts) = collect(child, [report[0], errors[0]], begin)
+    var result = Self.judge(
+      status, String(decoding: texts[0], as: UTF8.self), String(decoding: texts[1], as: UTF8.self))
+    if result.outcome == .timedOut { result.message = "It does not end within \(timeoutMs) ms." }
+    result.milliseconds = (MonotonicClock.nanoseconds - begin) / 1_000_000
+    return result
+  }
+
+  private func spawn(_ report: Int32, _ errors: Int32) throws(HostError) -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer {
+      posix_spawn_file_actions_destroy(&actions)
+      posix_spawnattr_destroy(&attributes)
+    }
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, report, Self.reportFile)
+    // A group of its own: what a plugin forks is ended with it.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    posix_spawnattr_setpgroup(&attributes, 0)
+    let words = ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed)]
+    var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    var environment: [UnsafeMutablePointer<CChar>?] = Self.environment.map { strdup($0) } + [nil]
+    defer { for pointer in pointers + environment { free(pointer) } }
+    var child: pid_t = 0
+    let status = posix_spawn(&child, ExecutablePath.current, &actions, &attributes, &pointers, &environment)
+    guard status == 0 else { throw .system("no_child", "A case cannot be started: \(systemMessage(status)).") }
+    return child
+  }
+
+  /// What a plugin needs to be found and loaded; freed memory is overwritten, so that its use is seen.
+  private static var environment: [String] {
+    let kept = ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG"]
+    let own = ProcessInfo.processInfo.environment
+    return kept.compactMap { name in own[name].map { "\(name)=\($0)" } }
+      + ["SWIFT_BACKTRACE=enable=no", "MALLOC_PERTURB_=165"]
+  }
+
+  /// Reads both pipes until the child has ended; nil as the status when it had to be ended.
+  private func collect(_ child: pid_t, _ files: [Int32], _ begin: UInt64) -> (Int32?, [[UInt8]]) {
+    var texts: [[UInt8]] = [[], []]
+    var status: Int32 = 0
+    var ended = false
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    for file in files { _ = fcntl(file, F_SETFL, O_NONBLOCK) }
+    func drain() {
+      for (index, file) in files.enumerated() {
+        while case let count = read(file, &buffer, buffer.count), count > 0 {
+          texts[index] += buffer[..<min(count, max(0, Self.longestText - texts[index].count))]
+        }
+      }
+    }
+    while !ended, MonotonicClock.nanoseconds - begin < timeoutMs * 1_000_000 {
+      var polls = files.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      // A pipe whose writers have gone is ready at once; the pause keeps this from spinning.
+      if poll(&polls, 2, 5) > 0, polls.contains(where: { $0.revents & Int16(POLLHUP) != 0 }) { usleep(500) }
+      drain()
+      ended = waitpid(child, &status, WNOHANG) == child
+    }
+    kill(-child, SIGKILL)
+    guard ended else {
+      while waitpid(child, &status, 0) < 0, errno == EINTR {}
+      return (nil, texts)
+    }
+    drain()
+    return (status, texts)
+  }
+
+  private static func judge(_ status: Int32?, _ report: String, _ errors: String) -> Report {
+    guard let status else { return Report(outcome: .timedOut, message: "") }
+    if let object = try? JSONValue(parsing: report.utf8), let word = object[key: "outcome"]?.string,
+      let outcome = Outcome(rawValue: word)
+    {
+      return Report(outcome: outcome, message: object[key: "message"]?.string ?? "")
+    }
+    let last = errors.split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }.suffix(2)
+    let words = last.isEmpty ? "" : " Its last words: \(last.joined(separator: " ").prefix(200))"
+    let signal = status & 0x7f
+    guard signal != 0 else {
+      return Report(outcome: .failed, message: "It ends the process (exit status \(status >> 8 & 0xff)).\(words)")
+    }
+    return Report(
+      outcome: .crashed, message: "It crashes: \(strsignal(signal).map { String(cString: $0) } ?? "?").\(words)")
+  }
+}
+
+extension CaseProcess.Report {
+  init(_ verdict: Verdict) {
+    switch verdict {
+    case .success: self.init(outcome: .success, message: "")
+    case .warning(let text): self.init(outcome: .warning, message: text)
+    case .failed(let text): self.init(outcome: .failed, message: text)
+    case .skipped(let text): self.init(outcome: .skipped, message: text)
+    }
+  }
+
+  var json: JSONValue { .object(["outcome": .string(outcome.rawValue), "message": .string(message)]) }
+}

@@ -1,0 +1,75 @@
+import FoundationEssentials
+import Glibc
+
+/// All cases against one library.
+struct ConformanceRun {
+  struct Row {
+    var name: String
+    var summary: String
+    var report: CaseProcess.Report
+  }
+
+  let path: String
+  let seed: UInt64
+  let timeoutMs: UInt64
+  /// For debuggers: no children.
+  let isInProcess: Bool
+
+  private(set) var rows: [Row] = []
+
+  init(path: String, seed: UInt64, timeoutMs: UInt64, isInProcess: Bool) {
+    (self.path, self.seed, self.timeoutMs, self.isInProcess) = (path, seed, timeoutMs, isInProcess)
+  }
+
+  /// Runs these cases in order; `observe` sees each result.
+  mutating func run(_ cases: [ConformanceCase], observe: (Row) -> Void) throws(HostError) {
+    var useless: Set<String> = []
+    for one in cases {
+      let report: CaseProcess.Report
+      if let needed = one.needs, useless.contains(needed) {
+        useless.insert(one.name)
+        report = CaseProcess.Report(outcome: .skipped, message: "It says nothing without \(needed).")
+      } else if isInProcess {
+        report = CaseProcess.Report(Self.perform(one, path, seed))
+      } else {
+        report = try CaseProcess(path: path, name: one.name, seed: seed, timeoutMs: timeoutMs).run()
+      }
+      if report.outcome.isBad { useless.insert(one.name) }
+      let row = Row(name: one.name, summary: one.summary, report: report)
+      rows.append(row)
+      observe(row)
+    }
+  }
+
+  /// Asks one question in this process.
+  static func perform(_ one: ConformanceCase, _ path: String, _ seed: UInt64) -> Verdict {
+    let context = CaseContext(path: path, seed: seed)
+    defer { VerifierHost.removeFolders() }
+    do throws(CaseEnd) { return try one.run(context) } catch { return error.verdict }
+  }
+
+  func count(_ outcome: Outcome) -> Int { rows.count { $0.report.outcome == outcome } }
+
+  var isGood: Bool { rows.allSatisfy { !$0.report.outcome.isBad } }
+
+  /// For example "61 success, 2 warning, 9 skipped".
+  var summary: String {
+    Outcome.allCases.filter { count($0) > 0 }.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
+  }
+
+  var json: JSONValue {
+    .object([
+      "file": .string(path), "seed": .unsigned(seed), "ok": .bool(isGood),
+      "summary": .object(
+        Dictionary(uniqueKeysWithValues: Outcome.allCases.map { ($0.rawValue, .unsigned(UInt64(count($0)))) })),
+      "cases": .array(
+        rows.map {
+          .object([
+            "name": .string($0.name), "summary": .string($0.summary), "outcome": .string($0.report.outcome.rawValue),
+            "message": .string($0.report.message), "ms": .unsigned($0.report.milliseconds),
+            "reproduce": .string("\($0.name):\(seed)"),
+          ])
+        }),
+    ])
+  }
+}
