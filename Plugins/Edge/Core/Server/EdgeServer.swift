@@ -112,8 +112,13 @@ package final class EdgeServer: Sendable {
     try? await listener?.close()
     switch ending {
     case .end:
-      for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
-      await drain(.milliseconds(Int64(settings.drainTimeoutMilliseconds)))
+      // Again and again: what was accepted at the last moment hears of it too.
+      let deadline = NIODeadline.now() + .milliseconds(Int64(settings.drainTimeoutMilliseconds))
+      while !open.isEmpty, .now() < deadline {
+        for served in open { served.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+      await drain(.zero)
     case .handover:
       await letGo(until: .now() + .milliseconds(Int64(settings.streamTimeoutMilliseconds)))
       await drain(.zero)
