@@ -84,7 +84,9 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
-      path: "Sources/Host", swiftSettings: strict),
+      path: "Sources/Host", exclude: ["link.cfg"], swiftSettings: strict,
+      // What an import names and nothing uses (all of Foundation and ICU) costs memory and time at every start.
+      linkerSettings: [.unsafeFlags(["-Xclang-linker", "--config=\(Context.packageDirectory)/Sources/Host/link.cfg"])]),
     .target(
       name: "InferenceKernels", path: "Plugins/Inference/Kernels",
       cSettings: [.unsafeFlags(["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),

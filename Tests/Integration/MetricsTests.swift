@@ -94,4 +94,20 @@ import Testing
     let found = traces(node)
     #expect(found.count == 4 && Set(found).count == 1 && found.first?.count == 32, "\(found)")
   }
+
+  @Test func aRequestOverHTTPKeepsItsTraceThroughEveryLayer() throws {
+    let edge = "[plugin.edge]\nlibrary = \"\(RunningNode.binaries)/libEdge.so\"\n"
+    let node = try RunningNode(plugins: try Self.chain() + edge, listen: "127.0.0.1:0")
+    defer { node.stop() }
+    let status = try node.command("status", "--json").out
+    let address = try #require(status.firstMatch(of: /127\.0\.0\.1:\d+/)?.0)
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    let answer = try RunningNode.run([
+      "curl", "-sSf", "-X", "POST", "http://\(address)/v1/methods/first.pass", "-d", "{}",
+      "-H", "content-type: application/json", "-H", "traceparent: 00-\(trace)-00f067aa0ba902b7-01",
+    ])
+    #expect(answer.status == 0, "\(answer)")
+    let found = traces(node)
+    #expect(found == Array(repeating: trace, count: 6))
+  }
 }

@@ -24,7 +24,17 @@ struct LayerCommand {
   }
 
   func run() throws(HostError) {
-    let client = try ControlClient(data: data)
+    let client: ControlClient
+    do throws(HostError) { client = try ControlClient(data: data) } catch {
+      // Without a node nobody knows its layers, but a slip in a built-in command can be told.
+      guard error.code == "no_node",
+        let meant = Spelling.nearest(to: words.first ?? "", in: CommandWords.names(of: Symbolon.self))
+      else { throw error }
+      throw .notFound(
+        "unknown_command",
+        "There is no command `\(words.first ?? "")`. Did you mean `\(meant)`? No node runs, so there are no layers either."
+      )
+    }
     let catalog = try client.request("catalog")
     let methods = CatalogMethod.all(in: catalog)
     guard let (method, rest) = try find(methods) else { return printLayer(methods) }
@@ -51,7 +61,8 @@ struct LayerCommand {
     let groups = Set(methods.map(\.layer)).union(
       methods.compactMap { $0.command?.split(separator: " ").first.map(String.init) })
     guard groups.contains(words[0]) else {
-      let hint = Spelling.nearest(to: words[0], in: groups.sorted()).map { " Did you mean `\($0)`?" } ?? ""
+      let known = groups.sorted() + CommandWords.names(of: Symbolon.self)
+      let hint = Spelling.nearest(to: words[0], in: known).map { " Did you mean `\($0)`?" } ?? ""
       throw .notFound(
         "unknown_command",
         "There is no command or layer `\(words[0])`.\(hint) `symbolon --help` lists the commands, `symbolon plugin list` the layers."
@@ -71,7 +82,7 @@ struct LayerCommand {
       [$0.commandLine, $0.summary]
     }
     print(Terminal.table(["COMMAND", "WHAT"], rows))
-    print("\n`symbolon \(words[0]) <method> --help` shows the arguments.")
+    print("\n" + Terminal.wrapped("`symbolon \(words[0]) <method> --help` shows the arguments."))
   }
 
   private func call(

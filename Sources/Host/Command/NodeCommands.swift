@@ -8,38 +8,15 @@ struct Status: ParsableCommand {
 
   func run() {
     Terminal.run(json: node.json) { () throws(HostError) in
-      let status = try node.client().request("status")
+      let client = try node.client()
+      let status = try client.request("status")
       if node.json { return print(status.text) }
       let listen = status[key: "listen"]?.string ?? "nowhere"
       let seconds = (status[key: "uptime_ms"]?.unsigned ?? 0) / 1000
       print("Symbolon \(status[key: "version"]?.string ?? "?"), serving on \(listen), up \(seconds) s")
       print("account  \(status[key: "account"]?.string ?? "?")")
       print("data     \(status[key: "data"]?.string ?? "?")\n")
-      print(PluginCommand.table(status))
-    }
-  }
-}
-
-/// `symbolon check`: the dry run of a configuration.
-struct Check: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Check plugins.conf and its libraries without starting anything.")
-
-  @Argument(help: "The configuration to check.")
-  var config = NodeOptions.defaultConfiguration
-
-  @Flag(help: "Print JSON.")
-  var json = false
-
-  func run() {
-    Terminal.run(json: json) { () throws(HostError) in
-      let configuration = try Configuration(contentsOf: config)
-      let plugins = try Checker(configuration).plugins()
-      if json {
-        print(JSONValue.object(["ok": .bool(true), "plugins": .array(plugins.map { .string($0.id) })]).text)
-      } else {
-        print("\(config) is right: \(plugins.map { "\($0.id) \($0.version)" }.joined(separator: ", ")).")
-      }
+      print(ListPlugins.table(try client.request("plugins").array ?? []))
     }
   }
 }
@@ -72,36 +49,10 @@ struct PluginCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plugin", abstract: "See and replace the layers of the running node.",
     subcommands: [
-      List.self, ReloadOne.self, SealOne.self, KeyGen.self, Sign.self, CheckSignature.self, VerifyPlugin.self,
-      NewPlugin.self,
-    ], defaultSubcommand: List.self)
-
-  static func table(_ status: JSONValue) -> String {
-    let plugins = status[key: "plugins"]?.array ?? []
-    let rows = plugins.map { plugin in
-      [
-        plugin[key: "id"]?.string ?? "?", plugin[key: "version"]?.string ?? "?",
-        String(plugin[key: "generation"]?.unsigned ?? 0), plugin[key: "state"]?.string ?? "?",
-        String(plugin[key: "calls"]?.unsigned ?? 0), String(plugin[key: "errors"]?.unsigned ?? 0),
-        plugin[key: "summary"]?.string ?? "",
-      ]
-    }
-    return Terminal.table(["PLUGIN", "VERSION", "GEN", "STATE", "CALLS", "ERRORS", "WHAT"], rows)
-  }
-
-  /// The command `symbolon plugin list`.
-  struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the running layers.")
-
-    @OptionGroup var node: NodeOptions
-
-    func run() {
-      Terminal.run(json: node.json) { () throws(HostError) in
-        let status = try node.client().request("status")
-        print(node.json ? (status[key: "plugins"] ?? .array([])).text : PluginCommand.table(status))
-      }
-    }
-  }
+      ListPlugins.self, InspectPlugin.self, EnablePlugin.self, DisablePlugin.self, PinPlugin.self, ReloadOne.self,
+      SealOne.self, KeyGen.self, Sign.self, CheckSignature.self, VerifyPlugin.self, NewPlugin.self,
+    ],
+    defaultSubcommand: ListPlugins.self)
 
   /// The command `symbolon plugin reload ID`.
   struct ReloadOne: ParsableCommand {
@@ -127,22 +78,5 @@ struct PluginCommand: ParsableCommand {
         print("Reloaded \(id): \(from) → \(to)" + (draining > 0 ? "; \(draining) calls finish on the old one." : "."))
       }
     }
-  }
-}
-
-/// Opens what a configuration names, in this process, without making or starting anything.
-struct Checker {
-  private let configuration: Configuration
-
-  init(_ configuration: Configuration) { self.configuration = configuration }
-
-  func plugins() throws(HostError) -> [PluginDescription] {
-    var plugins: [PluginDescription] = []
-    for plugin in configuration.plugins where plugin.enabled {
-      let path = try LibrarySearch(configuration).resolve(plugin.library)
-      let entry = LibraryStore.Entry(sha256: "", path: path)
-      plugins.append(try Library(opening: entry, expecting: plugin.id, liveEntries: []).description)
-    }
-    return try LoadOrder.arrange(plugins)
   }
 }

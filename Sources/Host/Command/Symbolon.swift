@@ -13,7 +13,8 @@ struct Symbolon: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Run.self, Stop.self, Status.self, Check.self, Reload.self, PluginCommand.self, WalletCommand.self,
+      Run.self, Stop.self, Status.self, Top.self, Check.self, Doctor.self, Reload.self, PluginCommand.self,
+      WalletCommand.self, Completion.self, CompleteWords.self,
       BenchCalls.self, ParseTOML.self, WorkerCommand.self, VerifyCase.self,
     ])
 
@@ -21,18 +22,35 @@ struct Symbolon: ParsableCommand {
   static func main() {
     signal(SIGPIPE, SIG_IGN)
     let words = Array(CommandLine.arguments.dropFirst())
+    let json = words.contains("--json")
     do throws(HostError) {
       if let layer = try LayerCommand(words, builtIn: builtInNames) {
         try layer.run()
+      } else if let error = CommandWords.unknownSubcommand(words, of: Symbolon.self) {
+        throw error
       } else {
-        main(words)
+        runBuiltIn(words, json: json)
       }
     } catch {
-      Terminal.exit(with: error, json: words.contains("--json"))
+      Terminal.exit(with: error, json: json)
     }
   }
 
-  private static var builtInNames: Set<String> {
+  /// The parser's own sentences, with our exit statuses and in JSON when that was asked for.
+  private static func runBuiltIn(_ words: [String], json: Bool) {
+    do {
+      var command = try parseAsRoot(words)
+      try command.run()
+    } catch {
+      guard exitCode(for: error) != .success else { exit(withError: error) }
+      let text = fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+      let sentence = text[0].hasPrefix("Error: ") ? String(text[0].dropFirst(7)) : text[0]
+      let rest = json ? "" : text.dropFirst().map { "\n" + $0 }.joined()
+      Terminal.exit(with: .invalid("usage", sentence + rest), json: json)
+    }
+  }
+
+  static var builtInNames: Set<String> {
     Set(configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"])
   }
 }
@@ -83,7 +101,7 @@ enum StandardInput {
 
 /// What commands print and how they end.
 enum Terminal {
-  /// Stable exit statuses: 1 refused, 2 wrong usage, 3 no node, 4 not found.
+  /// Stable exit statuses: 1 refused, 2 wrong usage, 3 no node, 4 not found (docs/operating.md).
   static func exit(with error: HostError, json: Bool) -> Never {
     let text = json ? JSONValue.object(["error": error.json]).text : "symbolon: \(error.message)"
     StandardError.write(text + "\n")
@@ -100,20 +118,36 @@ enum Terminal {
     do throws(HostError) { try body() } catch { exit(with: error, json: json) }
   }
 
-  /// A table that fits 80 columns: the last column is cut.
-  static func table(_ header: [String], _ rows: [[String]]) -> String {
-    let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-    return ([header] + rows).map { row in
-      var line = ""
-      for (column, cell) in row.enumerated() {
-        let isLast = column == row.count - 1
-        line +=
-          isLast
-          ? String(cell.prefix(max(8, 80 - line.count)))
-          : cell + String(repeating: " ", count: widths[column] + 2 - cell.count)
+  /// A table that fits 80 columns.
+  static func table(_ header: [String], _ rows: [[String]]) -> String { Table(header, rows).text() }
+
+  /// A sentence in lines of at most 80 characters; those after the first begin with `indent` spaces.
+  static func wrapped(_ text: String) -> String { wrapped(text, indent: 2) }
+
+  static func wrapped(_ text: String, indent: Int) -> String {
+    let margin = String(repeating: " ", count: indent)
+    var lines: [String] = []
+    var line = String(text.prefix { $0 == " " })
+    var isEmpty = true
+    for word in text.dropFirst(line.count).split(separator: " ", omittingEmptySubsequences: false) {
+      if !isEmpty, line.count + 1 + word.count > 80 {
+        while line.hasSuffix(" ") { line.removeLast() }
+        lines.append(line)
+        line = margin
+        isEmpty = true
+        if word.isEmpty { continue }
       }
-      return line
-    }.joined(separator: "\n")
+      line += (isEmpty ? "" : " ") + word
+      isEmpty = false
+    }
+    return (lines + [line]).joined(separator: "\n")
+  }
+
+  /// How large the terminal is that standard output goes to.
+  static var size: (columns: Int, rows: Int) {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return (80, 24) }
+    return (Int(size.ws_col), Int(size.ws_row))
   }
 
   /// An indented view of JSON for people.
@@ -132,6 +166,14 @@ enum Terminal {
         .joined(separator: items.contains(where: isNested) ? "\n\n" : "\n")
     default: return indent + scalar(value)
     }
+  }
+
+  /// The same in lines of at most 80 characters, but for words that are longer.
+  static func wide(_ value: JSONValue) -> String {
+    pretty(value).split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      let text = String(line)
+      return wrapped(text, indent: text.prefix { $0 == " " }.count + 4)
+    }.joined(separator: "\n")
   }
 
   private static func isNested(_ value: JSONValue) -> Bool {

@@ -73,18 +73,19 @@ package struct Configuration: Equatable, Sendable {
 
   /// Reads and checks a file; the error carries the file's name, line and column.
   package init(contentsOf path: String) throws(HostError) {
-    try self.init(parsing: try Self.read(path), path: path)
+    try self.init(parsing: try Self.text(of: path), path: path)
   }
 
   /// The data folder that a file names, even when other parts of it are wrong: a running node stays within reach.
   static func dataFolder(of path: String) throws(HostError) -> String {
-    let reader = try ConfigurationReader(try read(path), path: path)
+    let reader = try ConfigurationReader(try text(of: path), path: path)
     return ConfigurationReader.expand(try reader.string(["host", "data"]) ?? defaultData)
   }
 
   private static let defaultData = "~/.symbolon"
 
-  private static func read(_ path: String) throws(HostError) -> String {
+  /// The text of a file that the parser survives.
+  static func text(of path: String) throws(HostError) -> String {
     let bytes: Data
     do {
       bytes = try Data(contentsOf: URL(filePath: path))

@@ -152,23 +152,22 @@ struct KeyLocator {
 }
 
 /// "Did you mean": the nearest known word.
-enum Spelling {
+package enum Spelling {
   /// The word with the least edit distance, when it is near enough to be a slip.
-  static func nearest(to word: String, in known: some Sequence<String>) -> String? {
+  package static func nearest(to word: String, in known: some Sequence<String>) -> String? {
     known.map { ($0, distance(word, $0)) }.filter { $0.1 <= max(1, word.count / 3) }.min { $0.1 < $1.1 }?.0
   }
 
-  /// Levenshtein's distance.
-  static func distance(_ a: String, _ b: String) -> Int {
+  /// How many letters are too many, missing, wrong, or swapped with the next one.
+  package static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
-    var row = Array(0...b.count)
+    var (older, old, row) = ([Int](), [Int](), Array(0...b.count))
     for i in a.indices {
-      var diagonal = row[0]
+      (older, old) = (old, row)
       row[0] = i + 1
       for j in b.indices {
-        let cost = min(row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-        diagonal = row[j + 1]
-        row[j + 1] = cost
+        row[j + 1] = min(row[j] + 1, old[j + 1] + 1, old[j] + (a[i] == b[j] ? 0 : 1))
+        if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { row[j + 1] = min(row[j + 1], older[j - 1] + 1) }
       }
     }
     return row[b.count]

@@ -83,6 +83,16 @@ final class ControlServer: @unchecked Sendable {  // Proof: constant after init,
     switch request[key: "op"]?.string {
     case "catalog": return node.catalog()
     case "status": return node.status()
+    case "plugins": return node.plugins()
+    case "inspect":
+      guard let id = request[key: "plugin"]?.string else { throw .invalid("no_plugin", "Name a plugin.") }
+      return try node.inspect(id)
+    case "counters":
+      return .object([
+        "version": .string(Version.current), "monotonic_ns": .unsigned(MonotonicClock.nanoseconds),
+        "uptime_ms": .unsigned((MonotonicClock.nanoseconds - node.startedAt) / 1_000_000),
+        "methods": .array(node.counts.map(\.json)),
+      ])
     case "invoke":
       guard let method = request[key: "method"]?.string else {
         throw .invalid("no_method", "The request names no method.")
@@ -135,18 +145,22 @@ extension Node {
       "listen": listenAddress.map { .string($0.description) } ?? .null,
       "account": .string(identity.publicKey.hexadecimal),
       "uptime_ms": .unsigned((MonotonicClock.nanoseconds - startedAt) / 1_000_000),
-      "plugins": .array(runningLayers.compactMap { layer in layer.generation.map { Self.summary(layer, $0) } }),
+      "configuration": .string(configuration.path),
+      "plugins": .array(
+        runningLayers.compactMap { layer in
+          layer.generation.map { Self.summary(layer, $0, state: state(of: layer.id)) }
+        }),
     ])
   }
 
   /// A plugin's row in `status`, with what was counted of its methods.
-  static func summary(_ layer: Layer, _ generation: Generation) -> JSONValue {
+  static func summary(_ layer: Layer, _ generation: Generation, state: String) -> JSONValue {
     let methods = generation.description.methods.compactMap { generation.methods[$0.signature.name] }
     let all = methods.map(\.counters).map { ($0.calls.load(ordering: .relaxed), $0.errors.load(ordering: .relaxed)) }
     let latency = methods.reduce(Histogram().snapshot()) { $0 + $1.counters.latency.snapshot() }
     return .object([
       "id": .string(layer.id), "version": .string(generation.description.version),
-      "generation": .unsigned(generation.number), "state": .string("running"),
+      "generation": .unsigned(generation.number), "state": .string(state),
       "home": .string(generation.home.kind.rawValue),
       "calls": .unsigned(all.reduce(0) { $0 + $1.0 }), "errors": .unsigned(all.reduce(0) { $0 + $1.1 }),
       "in_flight": .integer(Int64(generation.running.load(ordering: .relaxed))),

@@ -26,7 +26,8 @@ package struct SigningKey: Sendable {
 
 /// Key files in `<data>/wallets`, sealed with a passphrase: Argon2id, then XSalsa20-Poly1305.
 ///
-/// The passphrase is `$SYMBOLON_PASSPHRASE`; without it a random one that lies beside the wallets with mode 0600.
+/// The passphrase is `$SYMBOLON_PASSPHRASE`; without it a random one that lies beside the wallets with mode 0600. That
+/// one has 256 bits, which nobody can guess however fast: it is hashed once (BLAKE2b), and a start costs no Argon2id.
 package struct WalletStore: Sendable {
   package let folder: String
 
@@ -64,10 +65,13 @@ package struct WalletStore: Sendable {
     let salt = Entropy.bytes(Int(crypto_pwhash_SALTBYTES))
     let nonce = Entropy.bytes(Int(crypto_secretbox_NONCEBYTES))
     var box = [UInt8](repeating: 0, count: seed.count + Int(crypto_secretbox_MACBYTES))
-    crypto_secretbox_easy(&box, seed, UInt64(seed.count), nonce, try stretch(try passphrase(), salt))
+    let passphrase = try passphrase()
+    let derivation: KeyDerivation = passphrase.isRandom ? .blake2b : .argon2id
+    crypto_secretbox_easy(
+      &box, seed, UInt64(seed.count), nonce, try stretch(passphrase.bytes, salt, derivation))
     let document = JSONValue.object([
       "format": .string(Self.magic), "account": .string(key.publicKey.hexadecimal), "salt": .string(salt.hexadecimal),
-      "nonce": .string(nonce.hexadecimal), "box": .string(box.hexadecimal),
+      "nonce": .string(nonce.hexadecimal), "box": .string(box.hexadecimal), "kdf": .string(derivation.rawValue),
     ])
     try PrivateFile.write(Array((document.text + "\n").utf8), to: file)
     return key
@@ -85,9 +89,13 @@ package struct WalletStore: Sendable {
     let salt = try field("salt", Int(crypto_pwhash_SALTBYTES))
     let nonce = try field("nonce", Int(crypto_secretbox_NONCEBYTES))
     let box = try field("box", 32 + Int(crypto_secretbox_MACBYTES))
+    // Wallets of the first version name none.
+    guard let derivation = KeyDerivation(rawValue: document[key: "kdf"]?.string ?? "argon2id") else {
+      throw .refused("wallet_newer", "The wallet `\(name)` was made by a newer version: update this program.")
+    }
     var seed = [UInt8](repeating: 0, count: 32)
-    guard crypto_secretbox_open_easy(&seed, box, UInt64(box.count), nonce, try stretch(try passphrase(), salt)) == 0
-    else {
+    let key = try stretch(try passphrase().bytes, salt, derivation)
+    guard crypto_secretbox_open_easy(&seed, box, UInt64(box.count), nonce, key) == 0 else {
       throw HostError(
         16, "wrong_passphrase", "The passphrase does not open the wallet `\(name)`: set SYMBOLON_PASSPHRASE.")
     }
@@ -127,18 +135,38 @@ package struct WalletStore: Sendable {
     }
   }
 
-  private func passphrase() throws(HostError) -> [UInt8] {
-    if let text = ProcessInfo.processInfo.environment["SYMBOLON_PASSPHRASE"], !text.isEmpty { return Array(text.utf8) }
+  /// How a passphrase becomes the key of the box.
+  private enum KeyDerivation: String {
+    /// Slow on purpose: for what a person thought up.
+    case argon2id
+    /// For 256 random bits.
+    case blake2b
+  }
+
+  private func passphrase() throws(HostError) -> (bytes: [UInt8], isRandom: Bool) {
+    if let text = ProcessInfo.processInfo.environment["SYMBOLON_PASSPHRASE"], !text.isEmpty {
+      return (Array(text.utf8), false)
+    }
     let file = "\(folder)/passphrase"
-    if let bytes = try? Data(contentsOf: URL(filePath: file)), !bytes.isEmpty { return Array(bytes) }
+    if let bytes = try? Data(contentsOf: URL(filePath: file)), !bytes.isEmpty {
+      // A person may have put another one there.
+      let isRandom = [UInt8](hexadecimal: String(decoding: bytes, as: UTF8.self))?.count == 32
+      return (Array(bytes), isRandom)
+    }
     try makeFolder(folder, mode: 0o700)
     let made = Array(Entropy.bytes(32).hexadecimal.utf8)
     try PrivateFile.write(made, to: file)
-    return made
+    return (made, true)
   }
 
-  private func stretch(_ passphrase: [UInt8], _ salt: [UInt8]) throws(HostError) -> [UInt8] {
+  private func stretch(
+    _ passphrase: [UInt8], _ salt: [UInt8], _ derivation: KeyDerivation
+  ) throws(HostError) -> [UInt8] {
     var key = [UInt8](repeating: 0, count: Int(crypto_secretbox_KEYBYTES))
+    if derivation == .blake2b {
+      crypto_generichash(&key, key.count, passphrase, UInt64(passphrase.count), salt, salt.count)
+      return key
+    }
     let characters = passphrase.map { CChar(bitPattern: $0) }
     let status = characters.withUnsafeBufferPointer { memory in
       guard let base = memory.baseAddress else { return Int32(-1) }
@@ -156,12 +184,17 @@ package struct WalletStore: Sendable {
 
 /// Files that only their owner may read.
 enum PrivateFile {
-  /// Writes a new file of mode 0600, synced, in one step.
-  static func write(_ bytes: [UInt8], to path: String) throws(HostError) {
+  /// Writes a file, synced, in one step; without a mode only its owner may read it.
+  static func write(
+    _ bytes: [UInt8], to path: String, mode: mode_t = 0o600, owner: (uid_t, gid_t)? = nil
+  ) throws(HostError) {
     let draft = "\(path).\(getpid()).draft"
     let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw .system("not_written", "\(path) cannot be written: \(systemMessage()).") }
     defer { close(file) }
+    // An owner that cannot be kept is that of whoever writes: it could write the file before, too.
+    if let owner { _ = fchown(file, owner.0, owner.1) }
+    if mode != 0o600 { fchmod(file, mode) }
     guard Glibc.write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0, rename(draft, path) == 0 else {
       let reason = systemMessage()
       unlink(draft)
