@@ -106,6 +106,20 @@ import Testing
     #expect(report.cases.contains { $0.outcome == "skipped" && $0.message.contains("method.returns") })
   }
 
+  /// Nothing stays behind in the folder for temporary files, whatever the plugin does.
+  @Test(arguments: ["exits", "needs-services", "never-returns"])
+  func aCaseThatEndsBadlyLeavesNoFolder(_ plugin: String) throws {
+    let library = try broken(plugin)
+    let folder = FileManager.default.temporaryDirectory.appending(path: "verify-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { for path in [library, folder] { try? FileManager.default.removeItem(atPath: path) } }
+    let result = try RunningNode.run(
+      [Self.symbolon, "plugin", "verify", library, "--only", "life|method.returns", "--timeout", "1"],
+      environment: ["TMPDIR": folder])
+    #expect(result.status == 1)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+  }
+
   @Test func theExampleInCPasses() throws {
     let library = FileManager.default.temporaryDirectory.appending(path: "libhello-\(UUID()).so").path
     defer { try? FileManager.default.removeItem(atPath: library) }

@@ -26,7 +26,10 @@ struct CaseProcess {
     }
     for file in report + errors { _ = fcntl(file, F_SETFD, FD_CLOEXEC) }
     defer { for file in [report[0], errors[0]] { close(file) } }
-    let spawned = Result { () throws(HostError) in try spawn(report[1], errors[1]) }
+    // Whatever a case leaves behind goes with its folder, also when it crashed or was ended.
+    let folder = try Self.makeFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let spawned = Result { () throws(HostError) in try spawn(report[1], errors[1], folder) }
     for file in [report[1], errors[1]] { close(file) }
     let child = try spawned.get()
     let begin = MonotonicClock.nanoseconds
@@ -38,7 +41,7 @@ struct CaseProcess {
     return result
   }
 
-  private func spawn(_ report: Int32, _ errors: Int32) throws(HostError) -> pid_t {
+  private func spawn(_ report: Int32, _ errors: Int32, _ folder: String) throws(HostError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     var attributes = posix_spawnattr_t()
@@ -56,7 +59,7 @@ struct CaseProcess {
     posix_spawnattr_setpgroup(&attributes, 0)
     let words = ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed)]
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] = Self.environment.map { strdup($0) } + [nil]
+    var environment: [UnsafeMutablePointer<CChar>?] = Self.environment(folder).map { strdup($0) } + [nil]
     defer { for pointer in pointers + environment { free(pointer) } }
     var child: pid_t = 0
     let status = posix_spawn(&child, ExecutablePath.current, &actions, &attributes, &pointers, &environment)
@@ -65,11 +68,20 @@ struct CaseProcess {
   }
 
   /// What a plugin needs to be found and loaded; freed memory is overwritten, so that its use is seen.
-  private static var environment: [String] {
-    let kept = ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG"]
+  private static func environment(_ folder: String) -> [String] {
+    let kept = ["PATH", "HOME", "LD_LIBRARY_PATH", "LANG"]
     let own = ProcessInfo.processInfo.environment
     return kept.compactMap { name in own[name].map { "\(name)=\($0)" } }
-      + ["SWIFT_BACKTRACE=enable=no", "MALLOC_PERTURB_=165"]
+      + ["SWIFT_BACKTRACE=enable=no", "MALLOC_PERTURB_=165", "TMPDIR=\(folder)"]
+  }
+
+  private static func makeFolder() throws(HostError) -> String {
+    let place = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+    var template = Array("\(place)/symbolon-case-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw .system("no_folder", "No folder can be made in \(place): \(systemMessage()).")
+    }
+    return String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   /// Reads both pipes until the child has ended; nil as the status when it had to be ended.

@@ -14,8 +14,9 @@ final class VerifierHost: @unchecked Sendable {  // Proof: constant after init.
   /// - Parameter grants: false for a host that gives NULL for every service.
   init(id: String, grants: Bool) throws(CaseEnd) {
     self.grants = grants
-    var template = Array("/tmp/symbolon-verify-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw .skip("No folder can be made in /tmp: \(systemMessage()).") }
+    let place = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+    var template = Array("\(place)/symbolon-verify-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw .skip("No folder can be made in \(place): \(systemMessage()).") }
     let path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     folder = permanentText(path)
     let host = UnsafeMutablePointer<symbolon_host>.allocate(capacity: 1)
