@@ -124,9 +124,20 @@ def resident_megabytes(process):
         return next(int(line.split()[1]) / 1000 * 1.024 for line in status if line.startswith("VmRSS:"))
 
 
+def workers(wanted):
+    with tempfile.TemporaryDirectory(prefix="symbolon-bench-") as folder:
+        library = Path(folder) / "libecho.so"
+        subprocess.run(
+            ["cc", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", f"-I{ROOT / 'Sources/PluginAPI/include'}",
+             "-o", library, ROOT / "Benchmarks/Host/echo.c"], check=True)
+        yield from program("symbolon", "bench-workers", "--library", library, "--data", f"{folder}/data")(wanted)
+
+
 def host(wanted):
-    if wanted("host.call."):
+    if wanted("host.call.closure_ffi"):
         yield from program("symbolon", "bench-calls")(wanted)
+    if wanted("host.call.worker_"):
+        yield from workers(wanted)
     if wanted("host.ready_ms") or wanted("host.rss_mb"):
         yield from idle_host(wanted)
     if wanted("host.full."):

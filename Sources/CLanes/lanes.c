@@ -5,19 +5,17 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The longest spin. Above the 20 µs that a sleeping peer needs to wake up and answer, so that two ends that have
-   both fallen asleep find back to spinning. */
+/* The longest spin: about what it takes a sleeping peer on an idle processor to wake up and answer. */
 #define SPIN_MOST_NS 50000u
-/* The shortest: what an end that is hardly ever called still tries. */
-#define SPIN_LEAST_NS 1000u
-/* A wait that took no longer would have been shorter with a spin. */
-#define WORTH_SPINNING_NS 100000u
+/* So often an end that has learned not to spin for a sleeping peer tries again. */
+#define TRY_AGAIN_WAITS 64u
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -37,11 +35,29 @@ uint32_t symbolon_lane_load(const uint32_t *word) { return __atomic_load_n(word,
 
 void symbolon_lane_store(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
 
+static uint32_t *processor_of(symbolon_lane *lane, uint32_t side) {
+  return side == SYMBOLON_TURN_HOST ? &lane->host_processor : &lane->worker_processor;
+}
+
+static uint32_t *sleeps_of(symbolon_lane *lane, uint32_t side) {
+  return side == SYMBOLON_TURN_HOST ? &lane->host_sleeps : &lane->worker_sleeps;
+}
+
+static uint32_t other_than(uint32_t side) {
+  return side == SYMBOLON_TURN_HOST ? SYMBOLON_TURN_WORKER : SYMBOLON_TURN_HOST;
+}
+
+static uint32_t note_processor(symbolon_lane *lane, uint32_t side) {
+  uint32_t here = (uint32_t)sched_getcpu();
+  __atomic_store_n(processor_of(lane, side), here, __ATOMIC_RELAXED);
+  return here;
+}
+
 void symbolon_lane_pass(symbolon_lane *lane, uint32_t to) {
-  uint32_t *sleeps = to == SYMBOLON_TURN_HOST ? &lane->host_sleeps : &lane->worker_sleeps;
+  note_processor(lane, other_than(to));
   symbolon_lane_store(&lane->turn, to);
   /* The other announces its sleep before it looks at the turn for the last time, so one of the two sees the other. */
-  if (symbolon_lane_load(sleeps)) syscall(SYS_futex, &lane->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+  if (symbolon_lane_load(sleeps_of(lane, to))) syscall(SYS_futex, &lane->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 void symbolon_lane_kill(symbolon_lane *lane) {
@@ -51,25 +67,35 @@ void symbolon_lane_kill(symbolon_lane *lane) {
 
 static int is_over(uint32_t turn, uint32_t me) { return turn == me || turn == SYMBOLON_TURN_DEAD; }
 
-/* Spins for at most the budget; gives back the turn. */
-static uint32_t spin_for(symbolon_lane *lane, uint32_t me, uint64_t begin, uint64_t budget) {
+/* Spins as long as it may help; gives back the turn.
+
+   A peer that runs answers soon, unless it is waiting for the very processor that the spin takes from it. A peer that
+   sleeps wakes up on an idle processor if there is one; only experience shows whether there is. */
+static uint32_t spin_for(symbolon_lane *lane, uint32_t me, uint64_t begin, uint32_t asleep_budget) {
+  uint32_t peer = other_than(me);
   for (;;) {
     for (int i = 0; i < 32; i++) {
       uint32_t turn = symbolon_lane_load(&lane->turn);
       if (is_over(turn, me)) return turn;
       relax();
     }
-    if (now_ns() - begin >= budget) return symbolon_lane_load(&lane->turn);
+    uint32_t here = note_processor(lane, me);
+    int sleeps = symbolon_lane_load(sleeps_of(lane, peer)) != 0;
+    int shares = !sleeps && __atomic_load_n(processor_of(lane, peer), __ATOMIC_RELAXED) == here;
+    uint64_t most = sleeps ? asleep_budget : shares ? 0 : SPIN_MOST_NS;
+    if (now_ns() - begin >= most) return symbolon_lane_load(&lane->turn);
   }
 }
 
 uint32_t symbolon_lane_wait(symbolon_lane *lane, uint32_t me, symbolon_spin *spin, uint64_t timeout_ns) {
   uint32_t turn = symbolon_lane_load(&lane->turn);
   if (is_over(turn, me)) return turn;
-  uint32_t *sleeps = me == SYMBOLON_TURN_HOST ? &lane->host_sleeps : &lane->worker_sleeps;
+  uint32_t *sleeps = sleeps_of(lane, me);
+  int peer_slept = symbolon_lane_load(sleeps_of(lane, other_than(me))) != 0;
   uint64_t begin = now_ns();
-  uint64_t budget = spin->budget_ns > SPIN_MOST_NS ? SPIN_MOST_NS : spin->budget_ns;
-  turn = spin_for(lane, me, begin, budget);
+  if (peer_slept && spin->waits++ % TRY_AGAIN_WAITS == 0) spin->budget_ns = SPIN_MOST_NS;
+  turn = spin_for(lane, me, begin, spin->budget_ns);
+  if (peer_slept) spin->budget_ns = is_over(turn, me) ? SPIN_MOST_NS : spin->budget_ns / 4;
   while (!is_over(turn, me)) {
     uint64_t passed = now_ns() - begin;
     if (timeout_ns && passed >= timeout_ns) break;
@@ -79,13 +105,8 @@ uint32_t symbolon_lane_wait(symbolon_lane *lane, uint32_t me, symbolon_spin *spi
     turn = symbolon_lane_load(&lane->turn);
     if (!is_over(turn, me)) syscall(SYS_futex, &lane->turn, FUTEX_WAIT, turn, timeout_ns ? &limit : NULL, NULL, 0);
     symbolon_lane_store(sleeps, 0);
+    note_processor(lane, me);
     turn = symbolon_lane_load(&lane->turn);
-  }
-  uint64_t passed = now_ns() - begin;
-  if (passed <= WORTH_SPINNING_NS) {
-    spin->budget_ns = SPIN_MOST_NS;
-  } else {
-    spin->budget_ns = spin->budget_ns / 2 < SPIN_LEAST_NS ? SPIN_LEAST_NS : spin->budget_ns / 2;
   }
   return turn;
 }

@@ -34,7 +34,9 @@ typedef struct symbolon_lane {
   uint32_t worker_sleeps;
   uint32_t cancelled; /* the host says: nobody waits for the result any more */
   uint32_t abandoned; /* the worker says the same of what it asked */
-  uint32_t reserved[11];
+  uint32_t host_processor; /* where each was last seen running */
+  uint32_t worker_processor;
+  uint32_t reserved[9];
   symbolon_lane_message to_worker;
   symbolon_lane_message to_host;
   uint32_t padding[4];
@@ -43,10 +45,10 @@ typedef struct symbolon_lane {
 _Static_assert(sizeof(symbolon_lane_message) == 24, "layout of a message");
 _Static_assert(sizeof(symbolon_lane) == 128, "layout of a lane");
 
-/* How long one end of a lane spins before it sleeps; it learns from how long the waits were. */
+/* How long one end of a lane spins for a peer that sleeps; it learns from whether that was worth it. */
 typedef struct symbolon_spin {
   uint32_t budget_ns;
-  uint32_t reserved;
+  uint32_t waits;
 } symbolon_spin;
 
 /* Gives the turn to `to` and wakes it when it sleeps. */
