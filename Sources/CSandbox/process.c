@@ -104,13 +104,38 @@ int symbolon_pidfd_kill(int pidfd, int signal) {
 
 int symbolon_reap(pid_t process, symbolon_ending *ending) {
   int status = 0;
-  struct rusage usage;
   pid_t found;
-  do found = wait4(process, &status, 0, &usage);
+  do found = waitpid(process, &status, 0);
   while (found < 0 && errno == EINTR);
   if (found != process) return -1;
   ending->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   ending->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-  ending->peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
   return 0;
+}
+
+static uint64_t *memory_at_death;
+
+/* Only what may be called in a signal handler. */
+static void note_memory(int signal_number) {
+  char text[128];
+  uint64_t fields[3] = {0, 0, 0};
+  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  ssize_t count = file < 0 ? 0 : read(file, text, sizeof text);
+  int field = 0;
+  for (ssize_t i = 0; i < count && field < 3; i++) {
+    if (text[i] == ' ') field++;
+    if (field < 3 && text[i] >= '0' && text[i] <= '9') fields[field] = fields[field] * 10 + (uint64_t)(text[i] - '0');
+  }
+  if (fields[1] > fields[2]) *memory_at_death = (fields[1] - fields[2]) * (uint64_t)sysconf(_SC_PAGESIZE);
+  raise(signal_number); /* With its usual effect, which was restored when this handler began. */
+}
+
+void symbolon_note_memory_at_death(uint64_t *place) {
+  static const int fatal[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP};
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  memory_at_death = place;
+  action.sa_handler = note_memory;
+  action.sa_flags = (int)SA_RESETHAND | SA_ONSTACK;
+  for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) sigaction(fatal[i], &action, NULL);
 }

@@ -111,7 +111,10 @@ extension Node {
 
   private static func describe(_ layer: Layer, _ generation: Generation) -> JSONValue {
     let description = generation.description
+    let worker = generation.home as? WorkerHome
     return .object([
+      "confinement": worker?.confinement?.json ?? .null,
+      "restarts": .unsigned(worker?.restarts ?? 0),
       "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
       "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
       "state": .string("running"), "home": .string(generation.home.kind.rawValue),

@@ -107,7 +107,7 @@ import Testing
 /// Threads that repeat a command and keep what came of it.
 ///
 /// Threads of their own: blocking the pool of Swift's tasks would hold up the other tests.
-private final class Callers: @unchecked Sendable {  // Proof: what changes is behind the condition's lock.
+final class Callers: @unchecked Sendable {  // Proof: what changes is behind the condition's lock.
   private let changed = NSCondition()
   private var outcomes: [(status: Int32, out: String, err: String)] = []
   private let expected: Int

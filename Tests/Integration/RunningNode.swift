@@ -131,6 +131,12 @@ final class RunningCommand {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Ends the command; the test runner's children inherit that gentler signals are blocked.
+  func end() {
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+  }
+
   /// Everything after it; waits for the end.
   func rest() throws -> String {
     let bytes = output.fileHandleForReading.readDataToEndOfFile()

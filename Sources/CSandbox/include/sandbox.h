@@ -59,11 +59,14 @@ void symbolon_ring(int alarm);
 int symbolon_pidfd(pid_t process);
 int symbolon_pidfd_kill(int pidfd, int signal);
 
-/* How a child ended; `peak_bytes` is the most memory that it held. */
+/* When a fatal signal ends this process, the private memory that it held then, in bytes, is stored in `place`: the
+   kernel's own record of a child's memory counts its parent's before exec. */
+void symbolon_note_memory_at_death(uint64_t *place);
+
+/* How a child ended. */
 typedef struct symbolon_ending {
   int32_t signal; /* 0: it ended itself */
   int32_t status;
-  uint64_t peak_bytes;
 } symbolon_ending;
 
 /* Collects a child that has ended; 0, or -1 with errno. */

@@ -162,6 +162,8 @@ extension Node {
       "id": .string(layer.id), "version": .string(generation.description.version),
       "generation": .unsigned(generation.number), "state": .string(state),
       "home": .string(generation.home.kind.rawValue),
+      "process": generation.home.processID.map { .integer(Int64($0)) } ?? .null,
+      "confinement": (generation.home as? WorkerHome)?.confinement?.json ?? .null,
       "calls": .unsigned(all.reduce(0) { $0 + $1.0 }), "errors": .unsigned(all.reduce(0) { $0 + $1.1 }),
       "in_flight": .integer(Int64(generation.running.load(ordering: .relaxed))),
       "latency": latency.json, "library_sha256": .string(generation.entry.sha256),

@@ -60,6 +60,11 @@ final class LaneMemory: @unchecked Sendable {  // Proof: constant after init.
     (base + lane * MemoryLayout<symbolon_lane>.stride).assumingMemoryBound(to: symbolon_lane.self)
   }
 
+  /// Where a worker notes the private memory that it holds when a signal ends it.
+  var memoryAtDeath: UnsafeMutablePointer<UInt64> {
+    (base + Self.headBytes / 2).assumingMemoryBound(to: UInt64.self)
+  }
+
   /// Where `side` writes on a lane.
   func arena(_ lane: Int, of side: LaneSide) -> UnsafeMutableRawPointer {
     base + Self.headBytes + (2 * lane + (side == .host ? 0 : 1)) * Self.arenaBytes

@@ -34,36 +34,36 @@ enum ServiceCall: UInt32 {
 /// Writes a message into an arena: fixed-width scalars in the machine's order, slices as u64 length and bytes.
 ///
 /// The two sides are the same program on the same machine.
-struct MessageWriter {
+package struct MessageWriter {
   private let base: UnsafeMutableRawPointer
   private let capacity: Int
-  private(set) var count = 0
+  package private(set) var count = 0
   /// True when something did not fit; the message must not be sent.
-  private(set) var overflowed = false
+  package private(set) var overflowed = false
 
-  init(_ base: UnsafeMutableRawPointer, capacity: Int) {
+  package init(_ base: UnsafeMutableRawPointer, capacity: Int) {
     self.base = base
     self.capacity = capacity
   }
 
-  mutating func put(_ value: UInt32) { put(scalar: value) }
-  mutating func put(_ value: UInt64) { put(scalar: value) }
-  mutating func put(_ value: Int32) { put(scalar: UInt32(bitPattern: value)) }
+  package mutating func put(_ value: UInt32) { put(scalar: value) }
+  package mutating func put(_ value: UInt64) { put(scalar: value) }
+  package mutating func put(_ value: Int32) { put(scalar: UInt32(bitPattern: value)) }
 
-  mutating func put(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func put(_ bytes: UnsafeRawBufferPointer) {
     put(UInt64(bytes.count))
     guard reserve(bytes.count), let source = bytes.baseAddress else { return }
     (base + count).copyMemory(from: source, byteCount: bytes.count)
     count += bytes.count
   }
 
-  mutating func put(_ text: String) {
+  package mutating func put(_ text: String) {
     var text = text
     text.withUTF8 { put(UnsafeRawBufferPointer($0)) }
   }
 
   /// Writes what `fill` writes as one slice.
-  mutating func nest(_ fill: (inout MessageWriter) -> Void) {
+  package mutating func nest(_ fill: (inout MessageWriter) -> Void) {
     let place = count
     put(UInt64(0))
     let start = count
@@ -84,22 +84,22 @@ struct MessageWriter {
 }
 
 /// Reads a message from left to right; what is missing reads as zero and is remembered.
-struct MessageReader {
+package struct MessageReader {
   private let bytes: UnsafeRawBufferPointer
-  private(set) var position = 0
+  package private(set) var position = 0
   /// True when the message was shorter than what was asked of it.
-  private(set) var failed = false
+  package private(set) var failed = false
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// True when the message was read to its end and nothing was missing.
-  var isComplete: Bool { !failed && position == bytes.count }
+  package var isComplete: Bool { !failed && position == bytes.count }
 
-  mutating func u32() -> UInt32 { scalar() }
-  mutating func u64() -> UInt64 { scalar() }
-  mutating func i32() -> Int32 { Int32(bitPattern: scalar()) }
+  package mutating func u32() -> UInt32 { scalar() }
+  package mutating func u64() -> UInt64 { scalar() }
+  package mutating func i32() -> Int32 { Int32(bitPattern: scalar()) }
 
-  mutating func slice() -> UnsafeRawBufferPointer {
+  package mutating func slice() -> UnsafeRawBufferPointer {
     let length = u64()
     guard !failed, length <= UInt64(bytes.count - position) else {
       failed = true
@@ -111,7 +111,7 @@ struct MessageReader {
   }
 
   /// A slice as text; false UTF-8 counts as missing.
-  mutating func text() -> String {
+  package mutating func text() -> String {
     guard let text = String(validating: slice(), as: UTF8.self) else {
       failed = true
       return ""

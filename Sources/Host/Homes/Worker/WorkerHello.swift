@@ -94,18 +94,18 @@ struct ControlDatagram {
 }
 
 /// What the running kernel holds a worker to.
-struct Confinement: Equatable, Sendable {
-  var noNewPrivileges = false
+package struct Confinement: Equatable, Sendable {
+  package var noNewPrivileges = false
   /// The revision of Landlock; 0 when the kernel has none.
-  var landlock: UInt32 = 0
-  var files = false
-  var network = false
-  var scopes = false
-  var systemCalls = false
-  var capabilities = false
-  var limits = false
+  package var landlock: UInt32 = 0
+  package var files = false
+  package var network = false
+  package var scopes = false
+  package var systemCalls = false
+  package var capabilities = false
+  package var limits = false
 
-  var json: JSONValue {
+  package var json: JSONValue {
     .object([
       "no_new_privileges": .bool(noNewPrivileges), "landlock_abi": .unsigned(UInt64(landlock)),
       "files": .bool(files), "network": .bool(network), "signals_and_abstract_sockets": .bool(scopes),
@@ -124,7 +124,7 @@ struct Confinement: Equatable, Sendable {
     limits = report.limits == 1
   }
 
-  init(json: JSONValue) {
+  package init(json: JSONValue) {
     func bool(_ key: String) -> Bool { json[key: key] == .bool(true) }
     noNewPrivileges = bool("no_new_privileges")
     landlock = UInt32(truncatingIfNeeded: json[key: "landlock_abi"]?.unsigned ?? 0)

@@ -15,9 +15,6 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   private(set) var functions: [@convention(c) () -> Void] = []
   let state: Mutex<State> = Mutex(State())
   let changed = WaitPoint()
-  /// Wakes the keeper from its pause between two starts.
-  let alarm: Int32
-
   struct State {
     /// The process, from its start to its end.
     var link: WorkerLink?
@@ -29,6 +26,8 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     var backAt: UInt64 = 0
     /// The last start failed before there was a process.
     var failure: HostError?
+    /// Wakes the keeper from its pause between two starts; -1 when there is no keeper.
+    var alarm: Int32 = -1
     var isWanted = false
     var isStarted = false
     var crashes: [UInt64] = []
@@ -44,8 +43,6 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     self.entry = entry
     self.description = description
     self.limits = limits
-    alarm = symbolon_alarm()
-    guard alarm >= 0 else { throw .system("no_descriptor", "No descriptor for a worker: \(systemMessage()).") }
     functions = try description.methods.enumerated().map { index, method throws(HostError) in
       try WorkerMethod(self, index, method.signature).makeFunction()
     }
@@ -68,8 +65,6 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     return description
   }
 
-  deinit { close(alarm) }
-
   var kind: HomeKind { .worker }
   var processID: pid_t? { state.withLock { $0.link?.process } }
   var instance: UnsafeMutableRawPointer? { nil }
@@ -78,6 +73,12 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   var restarts: UInt64 { state.withLock { $0.restarts } }
 
   func again() throws(HostError) -> any PluginHome { try WorkerHome(entry, description, limits) }
+
+  /// Private memory that the process may hold, in bytes: the operator's limit, or more when more was granted.
+  var memoryLimit: UInt64 {
+    let granted = state.withLock { $0.context?.grants.permissions ?? [] }.filter { $0.kind == .memory }
+    return max(limits.memoryMiB, granted.compactMap { UInt64($0.value) }.max() ?? 0) << 20
+  }
 
   // MARK: Calls
 
@@ -168,9 +169,12 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   func create(_ context: HostContext, imports: [ImportBinding]) throws(HostError) {
     var made: [HostImport] = []
     for (row, binding) in zip(description.imports, imports) { made.append(try HostImport(row, binding)) }
+    let alarm = symbolon_alarm()
+    guard alarm >= 0 else { throw .system("no_descriptor", "No descriptor for a worker: \(systemMessage()).") }
     state.withLock { state in
       state.context = context
       state.imports = made
+      state.alarm = alarm
       state.isWanted = true
     }
     // The keeper holds the home as long as a process lives; the process lives no longer than this thread.
@@ -240,9 +244,9 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
       state.isWanted = false
       state.isStarted = false
       state.serving = nil
+      if state.alarm >= 0 { symbolon_ring(state.alarm) }
       return state.link
     }
-    symbolon_ring(alarm)
     link?.kill(WorkerDeath(code: "worker_stopped", reason: "is stopped"))
     _ = changed.wait(seconds: 5) { state.withLock { $0.link == nil } }
   }

@@ -20,9 +20,15 @@ final class WorkerKeeper {
   init(_ home: WorkerHome) { self.home = home }
 
   func run() {
+    defer {
+      home.state.withLock { state in
+        close(state.alarm)
+        state.alarm = -1
+      }
+    }
     while let link = start() {
       let death = WorkerWatch(
-        link, logger: link.context?.logger, memoryLimit: home.limits.memoryMiB << 20,
+        link, logger: link.context?.logger, memoryLimit: home.memoryLimit,
         threads: Int(home.limits.threads)
       ).run()
       guard let pause = died(link, death), rest(pause) else { return }
@@ -34,7 +40,7 @@ final class WorkerKeeper {
     guard let context = home.state.withLock({ $0.isWanted ? $0.context : nil }) else { return nil }
     let hello = WorkerHello(
       id: home.description.id, library: home.entry, storage: String(cString: context.storage),
-      permissions: context.workerPermissions(home.description), memory: home.limits.memoryMiB << 20)
+      permissions: context.grants.permissions, memory: home.memoryLimit)
     let link: WorkerLink
     do throws(HostError) { link = try WorkerLink(hello) } catch {
       home.state.withLock { state in
@@ -115,7 +121,7 @@ final class WorkerKeeper {
 
   /// Waits; false when the worker is not wanted any more.
   private func rest(_ nanoseconds: UInt64) -> Bool {
-    var waiting = pollfd(fd: home.alarm, events: Int16(POLLIN), revents: 0)
+    var waiting = pollfd(fd: home.state.withLock { $0.alarm }, events: Int16(POLLIN), revents: 0)
     _ = poll(&waiting, 1, Int32(nanoseconds / 1_000_000))
     return home.state.withLock { $0.isWanted && $0.isStarted }
   }
@@ -129,6 +135,7 @@ final class WorkerWatch {
   private var output: WorkerOutput
   private var isReported = false
   private static let period: Int32 = 250
+  private static let lanesAllowance = UInt64(8 * LaneMemory.messageLimit)
 
   init(_ link: WorkerLink, logger: Logger?, memoryLimit: UInt64, threads: Int) {
     self.link = link
@@ -197,7 +204,9 @@ final class WorkerWatch {
 
   /// Ends a process that holds more memory or threads than it may.
   private func measure() {
-    let shared = symbolon_lanes_resident(link.memory.descriptor)
+    // What a few large messages take is the host's matter; a worker that fills its lanes is not.
+    let lanes = symbolon_lanes_resident(link.memory.descriptor)
+    let shared = lanes > Self.lanesAllowance ? lanes - Self.lanesAllowance : 0
     if let pages = Self.numbers("/proc/\(link.process)/statm"), pages.count > 2, pages[1] >= pages[2] {
       let held = (pages[1] - pages[2]) * UInt64(sysconf(Int32(_SC_PAGESIZE))) + shared
       if held > memoryLimit {
@@ -297,12 +306,5 @@ struct WorkerOutput {
     guard dropped > 0 else { return }
     logger?.warning("the plugin prints too much", metadata: ["lines_dropped": "\(dropped)"])
     dropped = 0
-  }
-}
-
-extension HostContext {
-  /// What a worker's process is allowed of files and ports.
-  func workerPermissions(_ description: PluginDescription) -> [Permission] {
-    node.configuration.plugins.first { $0.id == pluginID }?.permissions ?? description.permissions
   }
 }

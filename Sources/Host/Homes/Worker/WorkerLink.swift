@@ -143,7 +143,7 @@ final class WorkerLink: @unchecked Sendable {
   /// Notes that the process has ended, and wakes everybody who waits for it.
   func bury(_ ending: symbolon_ending, memoryLimit: UInt64) -> WorkerDeath {
     let death = state.withLock { state in
-      let death = state.sentence ?? WorkerDeath(ending, memoryLimit: memoryLimit)
+      let death = state.sentence ?? WorkerDeath(ending, held: memory.memoryAtDeath.pointee, memoryLimit: memoryLimit)
       state.death = death
       return death
     }
@@ -327,7 +327,7 @@ struct WorkerDescriptors {
 
 extension WorkerDeath {
   /// What the kernel says of a process that ended by itself.
-  init(_ ending: symbolon_ending, memoryLimit: UInt64) {
+  init(_ ending: symbolon_ending, held: UInt64, memoryLimit: UInt64) {
     guard ending.signal != 0 else {
       self.init(code: "worker_crashed", reason: "ended itself with status \(ending.status)")
       return
@@ -338,12 +338,10 @@ extension WorkerDeath {
     ]
     let name = names[ending.signal] ?? "signal \(ending.signal)"
     // Memory is refused to it above the limit; most programs then fail at once in one way or another.
-    if ending.peak_bytes >= memoryLimit {
+    if held >= memoryLimit - memoryLimit / 8 {
       self.init(
         code: "worker_out_of_memory",
-        reason:
-          "held \(ending.peak_bytes >> 20) MiB, more than its limit of \(memoryLimit >> 20) MiB, and ended by \(name)"
-      )
+        reason: "held \(held >> 20) MiB with a limit of \(memoryLimit >> 20) MiB, and ended by \(name)")
     } else {
       self.init(code: "worker_crashed", reason: "crashed (\(name))")
     }

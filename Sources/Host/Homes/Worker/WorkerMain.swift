@@ -17,6 +17,7 @@ enum WorkerMain {
       let process: WorkerProcess
       do throws(HostError) {
         let hello = try readHello(memory, helloBytes)
+        symbolon_note_memory_at_death(memory.memoryAtDeath)
         let confinement = confine(hello)
         let library = try Library(opening: hello.library, expecting: hello.id, liveEntries: [])
         process = try WorkerProcess(hello, library, memory, control: control)
