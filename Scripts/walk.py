@@ -228,7 +228,7 @@ class Walk:
         command += ["-I", ROOT / "Sources/PluginAPI/include", ROOT / "Examples/hello-c/hello.c", "-o", library]
         subprocess.run(command, check=True)
         with open(self.node.config, "a") as config:
-            config.write(f'\n[plugin.hello]\nlibrary = "{library}"\nhome = "host"\n')
+            config.write(f'\n[plugin.hello]\nlibrary = "{library}"\nhome = "worker"\n')
         self.node.cli("reload")
         said = self.node.cli("hello", "greet", "--name", "Ada")
         answered = self.node.call("hello.greet", {"name": "Ada"})

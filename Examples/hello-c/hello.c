@@ -6,7 +6,7 @@
 
      [plugin.hello]
      library = "/path/to/libhello.so"
-     home    = "host"
+     home    = "worker"
 
    Then: symbolon hello greet --name Ada */
 #include <stdio.h>

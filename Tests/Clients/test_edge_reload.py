@@ -38,7 +38,7 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
     with Load(node.port, rate=1000, stream_body=streams, token=token) as load:
         time.sleep(2)
         for number in range(ROUNDS):
-            library = following if number % 2 == 0 else BUILT / "libEdge.so"
+            library = following if number % 2 == 0 else BUILT / "layers" / "libEdge.so"
             began = time.monotonic()
             result = node.run("plugin", "reload", "edge", "--library", library)
             waits.append(time.monotonic() - began)

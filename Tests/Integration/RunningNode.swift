@@ -30,7 +30,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
 
   func write(_ plugins: String, listen: String? = nil) throws {
     let address = listen.map { "listen = \"\($0)\"\n" } ?? ""
-    let text = "[host]\n\(address)data = \"\(scratch)/data\"\n\(plugins)"
+    let text = "[host]\n\(address)data = \"\(scratch)/data\"\n\(plugins)\n\(try Self.signer.get().trust)"
     try text.write(toFile: configuration, atomically: true, encoding: .utf8)
   }
 
@@ -84,9 +84,36 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   /// Builds the fixture plugin with these definitions and gives back its path.
   static func fixture(_ definitions: String...) throws -> String { try fixture(definitions) }
 
-  /// Builds a source of `Tests/Fixtures` with these definitions, and headers, and gives back its path.
+  /// A key that this run of the tests made, and the lines of plugins.conf that trust it.
+  struct Signer: Sendable {
+    let key: String
+    let publicKey: String
+
+    var trust: String { "[[trust.keys]]\nname = \"tests\"\npublic_key = \"\(publicKey)\"\nrole = \"local\"\n" }
+
+    /// Seals and signs a library in place; one that is broken on purpose is signed as it is.
+    func sign(_ library: String) throws {
+      let binary = "\(RunningNode.binaries)/symbolon"
+      _ = try RunningNode.run([binary, "plugin", "seal", library])
+      let result = try RunningNode.run([binary, "plugin", "sign", library, "--key", key])
+      try #require(result.status == 0, "\(result.err)")
+    }
+  }
+
+  /// Made once, at the first use.
+  static let signer = Result { try makeSigner() }
+
+  static func makeSigner() throws -> Signer {
+    let key = "\(try makeScratch())/tests.key"
+    let result = try run(["\(binaries)/symbolon", "plugin", "keygen", "--no-password", "--output", key, "--json"])
+    let publicKey = try #require(result.out.firstMatch(of: /"public_key":"([^"]+)"/)?.1, "\(result.err)")
+    return Signer(key: key, publicKey: String(publicKey))
+  }
+
+  /// Builds a source of `Tests/Fixtures` with these definitions and headers, signs it, and gives back its path.
   static func fixture(
-    _ definitions: [String], source: String = "fixture.c", headers: String = "Sources/PluginAPI/include"
+    _ definitions: [String], source: String = "fixture.c", headers: String = "Sources/PluginAPI/include",
+    signed: Bool = true
   ) throws -> String {
     let folder = try makeScratch()
     let library = "\(folder)/libfixture.so"
@@ -94,6 +121,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
       ["cc", "-std=gnu11", "-fPIC", "-shared", "-fvisibility=hidden", "-I\(root)/\(headers)"]
         + definitions.map { "-D\($0)" } + ["-o", library, "\(root)/Tests/Fixtures/\(source)"])
     try #require(result.status == 0, "\(result.err)")
+    if signed { try signer.get().sign(library) }
     return library
   }
 

@@ -65,12 +65,16 @@ struct PluginCommand: ParsableCommand {
     @Option(help: "Another library than plugins.conf names.")
     var library: String?
 
+    @Flag(help: "Grant what the new library asks for beyond the old one.")
+    var grant = false
+
     @OptionGroup var node: NodeOptions
 
     func run() {
       Terminal.run(json: node.json) { () throws(HostError) in
         var members: [String: JSONValue] = ["plugin": .string(id)]
         members["library"] = try library.map { path throws(HostError) in .string(try AbsolutePath.of(path)) }
+        if grant { members["grant"] = .bool(true) }
         let report = try node.client().request("reload-plugin", members)
         if node.json { return print(report.text) }
         let (from, to) = (report[key: "from_version"]?.string ?? "?", report[key: "to_version"]?.string ?? "?")

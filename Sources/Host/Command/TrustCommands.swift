@@ -99,9 +99,11 @@ extension PluginCommand {
         let secret = try KeyFile.open(key)
         let library = try OpenedFile(file, what: "library")
         let name = file.split(separator: "/").last.map(String.init) ?? file
-        let signature = try secret.sign(descriptor: library.descriptor, fileName: name, comment: comment)
+        let signature = try library.withDescriptor { (file) throws(HostError) in
+          try secret.sign(descriptor: file, fileName: name, comment: comment)
+        }
         try NewFile.write(Array(signature.file.utf8), to: "\(file).minisig", mode: 0o644)
-        let hash = try FileDigest.sha256(descriptor: library.descriptor)
+        let hash = try library.sha256()
         if json {
           let members = ["signature": "\(file).minisig", "key": secret.publicKey.name, "sha256": hash]
           return print(JSONValue.object(members.mapValues { .string($0) }).text)
@@ -142,7 +144,7 @@ extension PluginCommand {
     private func policy() throws(HostError) -> Configuration.TrustPolicy {
       if let publicKey {
         let text = (try? OpenedFile(publicKey, what: "key")).flatMap {
-          try? FileContents.read($0.descriptor, limit: 4096)
+          try? $0.contents(limit: 4096)
         }.map { String(decoding: $0, as: UTF8.self) }
         let key = try MinisignPublicKey(parsing: text ?? publicKey)
         var policy = Configuration.TrustPolicy()
@@ -182,7 +184,7 @@ enum KeyFile {
     guard file.status.st_mode & (S_IRWXG | S_IRWXO) == 0 else {
       throw .refused("key_readable", "\(path) can be read by others: `chmod 600 \(path)`, if nobody has copied it yet.")
     }
-    let bytes = try FileContents.read(file.descriptor, limit: 4096)
+    let bytes = try file.contents(limit: 4096)
     let password = try MinisignSecretKey.needsPassword(bytes) ? try KeyPassword.ask("Password of \(path): ") : nil
     return try MinisignSecretKey(parsing: bytes, password: password)
   }

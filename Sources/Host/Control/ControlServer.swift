@@ -105,6 +105,7 @@ final class ControlServer: @unchecked Sendable {  // Proof: constant after init,
       return .null
     case "reload-plugin":
       guard let id = request[key: "plugin"]?.string else { throw .invalid("no_plugin", "Name a plugin.") }
+      if request[key: "grant"] == .bool(true) { node.grantBook.allowMore(id) }
       return try node.reload(id, library: request[key: "library"]?.string).json
     case "reload":
       return try node.apply(try Configuration(contentsOf: node.configuration.path))

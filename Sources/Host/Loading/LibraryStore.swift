@@ -69,13 +69,13 @@ package struct LibraryStore: Sendable {
       }
     }
     let file = try OpenedFile(entry.path, what: "library")
-    guard Self.isPrivate(file.status), try FileDigest.sha256(descriptor: file.descriptor) == entry.sha256 else {
+    guard Self.isPrivate(file.status), try file.sha256() == entry.sha256 else {
       throw Self.changed(entry.path)
     }
     guard let manifest = try PluginPackage.manifest(of: file).0 else { return }
     for (name, hash) in manifest.files {
       let path = "\(entry.folder)/\(name)"
-      guard try FileDigest.sha256(descriptor: try OpenedFile(path, what: "file").descriptor) == hash else {
+      guard try OpenedFile(path, what: "file").sha256() == hash else {
         throw Self.changed(path)
       }
     }

@@ -44,6 +44,8 @@ extension Node {
       candidate = Candidate(entry: entry, description: library.description, home: HostHome(library))
     }
     try verdict.manifest?.match(candidate.description)
+    try grantBook.admit(
+      plugin.id, requested: Grants.requested(by: candidate.description), limit: plugin.permissions)
     return candidate
   }
 
@@ -64,8 +66,7 @@ extension Node {
     let folder = "\(data)/\(id)"
     try makeFolder(folder, mode: 0o700)
     let plugin = configuration.plugins.first { $0.id == id }
-    let grants = Grants(
-      requested: Grants.requested(by: candidate.description), limit: plugin?.permissions)
+    let grants = Grants(for: candidate.description, limit: plugin?.permissions)
     let context = HostContext(
       pluginID: id, settings: plugin?.settings ?? .object([:]), storage: folder, grants: grants, node: self)
     var imports: [ImportBinding] = []
@@ -135,21 +136,42 @@ extension Node {
 
 /// Finds the file of `library = "…"`.
 struct LibrarySearch {
+  /// Beside plugins.conf, the signed copies beside the executable, and beside the executable.
   private let folders: [String]
 
   init(_ configuration: Configuration) {
-    folders = [configuration.path, ExecutablePath.current].map { path in
+    let places = [configuration.path, ExecutablePath.current].map { path in
       path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     }
+    folders = [places[0], "\(places[1])/layers", places[1]]
   }
 
-  /// An absolute path, or a name beside plugins.conf or beside the executable.
+  /// An absolute path, or a name that is looked up in the folders.
   func resolve(_ library: String) throws(HostError) -> String {
     if library.hasPrefix("/") { return library }
-    for folder in folders where access("\(folder)/\(library)", R_OK) == 0 { return "\(folder)/\(library)" }
+    for folder in folders where access("\(folder)/\(library)", R_OK) == 0 {
+      if folder == folders[1] { try checkFresh(library) }
+      return "\(folder)/\(library)"
+    }
     throw .notFound(
       "no_library",
       "The library \(library) is neither in \(folders.joined(separator: " nor in ")): build it, or correct `library`.")
+  }
+}
+
+extension LibrarySearch {
+  /// A signed copy that is older than what the linker wrote since is not what its author means to run.
+  private func checkFresh(_ library: String) throws(HostError) {
+    var (copy, built) = (stat(), stat())
+    guard stat("\(folders[1])/\(library)", &copy) == 0, stat("\(folders[2])/\(library)", &built) == 0 else { return }
+    let isOlder =
+      (copy.st_mtim.tv_sec, copy.st_mtim.tv_nsec) < (built.st_mtim.tv_sec, built.st_mtim.tv_nsec)
+    guard !isOlder else {
+      throw .refused(
+        "stale_signature",
+        "\(folders[2])/\(library) was built after its signed copy in layers: run Scripts/sign-layers, or Scripts/build."
+      )
+    }
   }
 }
 

@@ -73,7 +73,7 @@ package enum FileDigest {
 
 /// A regular file that is open for reading; closed when it is let go.
 final class OpenedFile {
-  let descriptor: Int32
+  private let descriptor: Int32
   let path: String
   let status: stat
 
@@ -101,6 +101,25 @@ final class OpenedFile {
   }
 
   deinit { close(descriptor) }
+
+  /// Lends the descriptor, which stays open until `body` has returned.
+  func withDescriptor<R>(_ body: (Int32) throws(HostError) -> R) throws(HostError) -> R {
+    defer { withExtendedLifetime(self) {} }
+    return try body(descriptor)
+  }
+
+  func sha256() throws(HostError) -> String {
+    try withDescriptor { file throws(HostError) in try FileDigest.sha256(descriptor: file) }
+  }
+
+  /// The hash of the file, and of its first `prefix` bytes.
+  func sha256(prefix: Int?) throws(HostError) -> (whole: String, prefix: String?) {
+    try withDescriptor { file throws(HostError) in try FileDigest.sha256(descriptor: file, prefix: prefix) }
+  }
+
+  func contents(limit: Int) throws(HostError) -> [UInt8] {
+    try withDescriptor { file throws(HostError) in try FileContents.read(file, limit: limit) }
+  }
 
   /// Calls `body` with the mapped bytes.
   func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws(HostError) -> R) throws(HostError) -> R {

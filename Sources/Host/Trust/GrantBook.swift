@@ -7,18 +7,17 @@ import Synchronization
 /// A version that asks for more than its record is refused with the difference, until the operator says yes.
 package final class GrantBook: Sendable {
   private let folder: String
-  /// Records are read and written one at a time.
-  private let lock = Mutex<Void>(())
+  /// The plugins whose next version may ask for more; records are read and written one at a time under it.
+  private let willing = Mutex<Set<String>>([])
 
   package init(data: String) { folder = "\(data)/grants" }
 
   /// Admits a version: records what the first one asks for, refuses what a later one asks for beyond the record.
   ///
-  /// `limit` is the operator's `permissions` line, which may cover the difference; `grant` says yes to it.
-  package func admit(
-    _ id: String, requested: [Permission], limit: [Permission]?, grant: Bool
-  ) throws(HostError) {
-    try lock.withLock { _ throws(HostError) in
+  /// `limit` is the operator's `permissions` line, which may cover the difference.
+  package func admit(_ id: String, requested: [Permission], limit: [Permission]?) throws(HostError) {
+    try willing.withLock { willing throws(HostError) in
+      let grant = willing.remove(id) != nil
       guard let held = try read(id) else { return try write(id, requested) }
       let added = PermissionDiff(held, requested).added.filter { asked in
         !(limit?.contains { $0.includes(asked) } ?? false)
@@ -34,9 +33,12 @@ package final class GrantBook: Sendable {
     }
   }
 
+  /// Says yes to whatever the next version of a plugin asks for: `symbolon plugin reload ID --grant`.
+  package func allowMore(_ id: String) { willing.withLock { _ = $0.insert(id) } }
+
   /// What is on record; nil for a plugin that was never enabled here.
   package func record(_ id: String) throws(HostError) -> [Permission]? {
-    try lock.withLock { _ throws(HostError) in try read(id) }
+    try willing.withLock { _ throws(HostError) in try read(id) }
   }
 
   private func read(_ id: String) throws(HostError) -> [Permission]? {
@@ -47,7 +49,7 @@ package final class GrantBook: Sendable {
     let damaged = HostError.refused(
       "grants_damaged",
       "\(path) is damaged: restore it, or remove it to grant `\(id)` what it asks for at the next start.")
-    guard let json = try? JSONValue(parsing: try FileContents.read(file.descriptor, limit: 1 << 20)),
+    guard let json = try? JSONValue(parsing: try file.contents(limit: 1 << 20)),
       let rows = json[key: "granted"]?.array, rows.count <= 4096
     else { throw damaged }
     var permissions: [Permission] = []

@@ -22,10 +22,24 @@ package struct Grants: Equatable, Sendable {
     permissions = met.sorted()
   }
 
+  /// What a plugin is granted: an import by its declaration, unless the operator's list names calls; then by that.
+  package init(for plugin: PluginDescription, limit: [Permission]?) {
+    let requested = Self.requested(by: plugin)
+    guard let limit, !limit.contains(where: { $0.kind == .call }) else {
+      self.init(requested: requested, limit: limit)
+      return
+    }
+    let held = Grants(requested: plugin.permissions, limit: limit).permissions
+    self.init(permissions: Set(held + Self.imported(by: plugin)).sorted())
+  }
+
   /// Everything that a plugin asks for: its permissions, and its imports as calls.
   package static func requested(by plugin: PluginDescription) -> [Permission] {
-    let calls = plugin.imports.map { Permission(.call, "\($0.plugin).\($0.signature.name)") }
-    return Set(plugin.permissions + calls).sorted()
+    Set(plugin.permissions + imported(by: plugin)).sorted()
+  }
+
+  private static func imported(by plugin: PluginDescription) -> [Permission] {
+    plugin.imports.map { Permission(.call, "\($0.plugin).\($0.signature.name)") }
   }
 
   /// True when one grant of the kind covers the name.

@@ -26,7 +26,7 @@ package struct Manifest: Equatable, Sendable {
   /// Reads a manifest; only the canonical form is taken, so that two readers never understand it differently.
   package init(parsing bytes: some Collection<UInt8>) throws(HostError) {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw Self.damaged("it is not UTF-8") }
-    let json = try JSONValue(parsing: bytes)
+    guard let json = try? JSONValue(parsing: bytes) else { throw Self.damaged("it is not JSON") }
     guard json.text == text else { throw Self.damaged("it is not in canonical form") }
     guard json[key: "format"]?.string == Self.format else { throw Self.damaged("its format is not \(Self.format)") }
     guard let described = json[key: "plugin"] else { throw Self.damaged("it describes no plugin") }

@@ -48,7 +48,7 @@ struct PluginPackage {
     }
     for (name, file) in files {
       guard let listed = manifest.files[name] else { throw Self.extraFile(name, folder) }
-      guard try FileDigest.sha256(descriptor: file.descriptor) == listed else {
+      guard try file.sha256() == listed else {
         throw .refused("file_changed", "\(folder)/\(name) is not the file that the library's manifest lists.")
       }
     }
@@ -62,7 +62,7 @@ struct PluginPackage {
     self.files = files
     let (manifest, end) = try Self.manifest(of: library)
     self.manifest = manifest
-    let hash = try FileDigest.sha256(descriptor: library.descriptor, prefix: end)
+    let hash = try library.sha256(prefix: end)
     sha256 = hash.whole
     if let manifest, manifest.librarySHA256 != hash.prefix {
       throw .refused(
@@ -97,7 +97,7 @@ struct PluginPackage {
     var status = stat()
     guard lstat(path, &status) == 0 else { return nil }
     let file = try OpenedFile(path, what: "signature")
-    return try FileContents.read(file.descriptor, limit: MinisignSignature.fileLimit)
+    return try file.contents(limit: MinisignSignature.fileLimit)
   }
 
   /// Names of files, at most one folder deep.

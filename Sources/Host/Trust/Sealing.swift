@@ -9,7 +9,7 @@ enum Sealing {
     _ file: String, output: String, files names: [String], toolchain: String?
   ) throws(HostError) -> Manifest {
     let library = try OpenedFile(file, what: "library")
-    var bytes = try FileContents.read(library.descriptor, limit: FileDigest.limit)
+    var bytes = try library.contents(limit: FileDigest.limit)
     let parts = try Seal.find(in: bytes)
     if let parts { bytes.removeSubrange(parts.library...) }
     guard bytes.count > Seal.headerSize, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {
@@ -23,7 +23,7 @@ enum Sealing {
           "bad_file_name", "`\(name)` cannot belong to a bundle: letters, digits and ._- in at most one folder.")
       }
       let opened = try OpenedFile("\(folder)/\(name)", what: "file")
-      files[name] = try FileDigest.sha256(descriptor: opened.descriptor)
+      files[name] = try opened.sha256()
     }
     let manifest = Manifest(
       description: try describe(file), toolchain: toolchain ?? ElfComment.text(in: bytes) ?? "unknown",

@@ -43,7 +43,7 @@ package struct TrustCheck {
     let (manifest, _) = try PluginPackage.manifest(of: file)
     if let manifest { try manifest.description.check(expecting: plugin.id) }
     let signer = try signer(of: file, signature: try PluginPackage.signature(of: entry.path), source: source)
-    return Verdict(signer: signer, manifest: manifest, home: plugin.home ?? .host)
+    return Verdict(signer: signer, manifest: manifest, home: try home(for: signer, plugin, source))
   }
 
   /// Where a library of this signer runs.
@@ -74,7 +74,7 @@ package struct TrustCheck {
       guard let known = try policy.signers().first(where: { $0.key.id == parsed.keyID }) else {
         return Signer(role: .anyone, name: nil, keyID: parsed.keyName, comment: nil)
       }
-      try parsed.verify(descriptor: file.descriptor, with: known.key)
+      try file.withDescriptor { (file) throws(HostError) in try parsed.verify(descriptor: file, with: known.key) }
       return Signer(role: known.role, name: known.name, keyID: parsed.keyName, comment: parsed.trustedComment)
     } catch {
       throw HostError(Int(error.status), error.code, "\(source).minisig: \(error.message)")

@@ -38,7 +38,7 @@ package enum TrustedKeys {
     let folder = ExecutablePath.current.lastIndex(of: "/").map { String(ExecutablePath.current[..<$0]) } ?? "."
     let path = "\(folder)/\(fileName)"
     guard let file = try? OpenedFile(path, what: "key file"),
-      let bytes = try? FileContents.read(file.descriptor, limit: 64 << 10)
+      let bytes = try? file.contents(limit: 64 << 10)
     else { return [] }
     guard file.status.st_mode & S_IWOTH == 0 else {
       StandardError.write("symbolon: \(path) can be written by anybody, so its keys are not trusted: chmod o-w it.\n")
