@@ -28,6 +28,7 @@ import Testing
 
   /// The plugin answers in a real node.
   private func runs(_ library: String) throws {
+    try RunningNode.signer.get().sign(library)
     let node = try RunningNode(plugins: "[plugin.my_guests]\nlibrary = \"\(library)\"\nhome = \"host\"\n")
     defer { node.stop() }
     #expect(try node.command("my_guests", "greet", "--name", "Ada").out.contains("Hello, Ada!"), "\(node.log)")
