@@ -20,11 +20,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Scripts"))
+import reload
 from node import BUILT, MODELS, Node, NodeError
 
 MODEL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
-LESS_IS_BETTER = ("ms", "us", "ns", "s", "MB")
+LESS_IS_BETTER = ("ms", "us", "ns", "s", "MB", "KiB", "calls")
 
 # Threads, figure of EngineBench, and the same request in the language of engine_peer.py.
 ENGINE = [
@@ -138,6 +139,8 @@ def host(wanted):
         yield from program("symbolon", "bench-calls")(wanted)
     if wanted("host.call.worker_"):
         yield from workers(wanted)
+    if wanted("host.reload."):
+        yield from reload.figures(Figure, wanted)
     if wanted("host.ready_ms") or wanted("host.rss_mb"):
         yield from idle_host(wanted)
     if wanted("host.full."):

@@ -105,11 +105,11 @@ extension Node {
     .object([
       "host": .object(["version": .string(Version.current)]),
       "revision": .unsigned(catalogRevision),
-      "plugins": .array(runningLayers.compactMap { layer in layer.generation.map { Self.describe(layer, $0) } }),
+      "plugins": .array(runningLayers.compactMap { layer in layer.generation.map { describe(layer, $0) } }),
     ])
   }
 
-  private static func describe(_ layer: Layer, _ generation: Generation) -> JSONValue {
+  private func describe(_ layer: Layer, _ generation: Generation) -> JSONValue {
     let description = generation.description
     let worker = generation.home as? WorkerHome
     return .object([
@@ -117,11 +117,11 @@ extension Node {
       "restarts": .unsigned(worker?.restarts ?? 0),
       "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
       "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
-      "state": .string("running"), "home": .string(generation.home.kind.rawValue),
+      "state": .string(state(of: layer.id)), "home": .string(generation.home.kind.rawValue),
       // What was granted, not what was asked for: `edge.fetch` lets a plugin no further than this.
       "permissions": .array(generation.host.grants.permissions.map { .string($0.description) }),
       "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
-      "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(describe) }),
+      "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(Self.describe) }),
       "routes": .array(
         description.routes.map {
           .object(["verb": .string($0.verb), "path": .string($0.path), "method": .string($0.method)])

@@ -9,6 +9,9 @@ final class Node: @unchecked Sendable {
   let store: LibraryStore
   let history: PluginHistory
   let grantBook: GrantBook
+  let descriptions: DescriptionCache
+  let loading: LoadingMarker
+  let desk = ReloadDesk()
   let data: String
   let identity: SigningKey
   let events = EventBus()
@@ -26,6 +29,8 @@ final class Node: @unchecked Sendable {
     /// In the order in which they were started.
     var order: [String] = []
     var generations: [String: UInt64] = [:]
+    /// Enabled plugins that do not run, with the reason.
+    var forbidden: [String: String] = [:]
     var listener: Listener?
   }
 
@@ -37,6 +42,8 @@ final class Node: @unchecked Sendable {
     store = LibraryStore(folder: "\(data)/store")
     history = PluginHistory(folder: "\(data)/history")
     grantBook = GrantBook(data: data)
+    descriptions = DescriptionCache(folder: "\(data)/descriptions")
+    loading = LoadingMarker(folder: "\(data)/loading")
     let wallets = WalletStore(data: data)
     identity = wallets.names().contains("node") ? try wallets.open("node") : try wallets.create("node")
     state = Mutex(State(configuration: configuration))
@@ -80,6 +87,13 @@ final class Node: @unchecked Sendable {
   }
 
   func didRemove(_ id: String) { state.withLock { $0.order.removeAll { $0 == id } } }
+
+  /// Enabled plugins that do not run, with the reason of each.
+  var forbidden: [String: String] { state.withLock { $0.forbidden } }
+
+  func forbid(_ id: String, reason: String) { state.withLock { $0.forbidden[id] = reason } }
+
+  func allow(_ id: String) { state.withLock { $0.forbidden[id] = nil } }
 
   func catalogChanged() {
     let value = revision.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue

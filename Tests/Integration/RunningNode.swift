@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// The real host in a scratch folder; ended, and its folder removed, by `stop()`.
-final class RunningNode: @unchecked Sendable {  // Proof: constant after init; Process is used by one test.
+final class RunningNode: @unchecked Sendable {  // Proof: used by one test.
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
   static var binaries: String {
@@ -11,7 +11,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   }
 
   let scratch: String
-  let process = Process()
+  private(set) var process = Process()
   var configuration: String { "\(scratch)/plugins.conf" }
   var log: String { (try? String(contentsOfFile: "\(scratch)/log", encoding: .utf8)) ?? "" }
 
@@ -34,15 +34,23 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
     try text.write(toFile: configuration, atomically: true, encoding: .utf8)
   }
 
-  func start() throws {
+  func start(_ options: [String] = []) throws {
     _ = FileManager.default.createFile(atPath: "\(scratch)/log", contents: nil)
+    process = Process()
     process.executableURL = URL(filePath: "\(Self.binaries)/symbolon")
-    process.arguments = ["run", "--config", configuration]
+    process.arguments = ["run", "--config", configuration] + options
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/log")
     process.standardInput = FileHandle.nullDevice
     try process.run()
     let limit = ContinuousClock.now + .seconds(20)
     while process.isRunning, !log.contains("node ready"), .now < limit { usleep(20_000) }
+  }
+
+  /// Ends the node, as an operator would or at once, and starts it again.
+  func restart(_ options: String..., killing: Bool = false) throws {
+    if killing { kill(process.processIdentifier, SIGKILL) } else { process.terminate() }
+    process.waitUntilExit()
+    try start(options)
   }
 
   /// Ends the node as an operator would, and removes the folder.
@@ -84,6 +92,26 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
   /// Builds the fixture plugin with these definitions and gives back its path.
   static func fixture(_ definitions: String...) throws -> String { try fixture(definitions) }
 
+  /// Builds the counter that hands its state over.
+  static func stateful(_ definitions: String...) throws -> String { try stateful(definitions) }
+
+  static func stateful(_ definitions: [String]) throws -> String {
+    // Not sealed: that opens the library, and some of these do not survive it, or never come back.
+    let library = try fixture(definitions, source: "stateful.c", signed: false)
+    let key = try signer.get().key
+    let result = try run(["\(binaries)/symbolon", "plugin", "sign", library, "--key", key])
+    try #require(result.status == 0, "\(result.err)")
+    return library
+  }
+
+  /// Puts a library with its signature in the place of another.
+  static func put(_ library: String, at path: String) throws {
+    for suffix in ["", ".minisig"] {
+      try? FileManager.default.removeItem(atPath: path + suffix)
+      try FileManager.default.copyItem(atPath: library + suffix, toPath: path + suffix)
+    }
+  }
+
   /// A key that this run of the tests made, and the lines of plugins.conf that trust it.
   struct Signer: Sendable {
     let key: String
@@ -109,6 +137,8 @@ final class RunningNode: @unchecked Sendable {  // Proof: constant after init; P
     let publicKey = try #require(result.out.firstMatch(of: /"public_key":"([^"]+)"/)?.1, "\(result.err)")
     return Signer(key: key, publicKey: String(publicKey))
   }
+
+  /// Builds a source of `Tests/Fixtures` with these definitions and headers, signs it, and gives back its path.
 
   /// Builds a source of `Tests/Fixtures` with these definitions and headers, signs it, and gives back its path.
   static func fixture(

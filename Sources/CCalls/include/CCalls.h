@@ -4,5 +4,6 @@
 #include "clock.h"
 #include "direct.h"
 #include "machine.h"
+#include "running.h"
 #include "trace.h"
 #endif

@@ -11,8 +11,8 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
   private let gate = Atomic<Int>(0)
   private let waiting = WaitPoint()
   private let counters = Mutex<[String: MethodCounters]>([:])
-  /// How long a call waits for a plugin that is being replaced.
-  static let gateSeconds = 15
+  /// How long a call waits for a plugin that is being replaced, in milliseconds.
+  private let patience = Atomic<Int>(15_000)
 
   init(id: String) { self.id = id }
 
@@ -46,7 +46,10 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
   func enter(_ call: UnsafePointer<symbolon_call>?) -> CallTarget? {
     while true {
       if gate.load(ordering: .sequentiallyConsistent) != 0, !isInside(call) {
-        guard waiting.wait(seconds: Self.gateSeconds, until: { gate.load(ordering: .sequentiallyConsistent) == 0 })
+        guard
+          waiting.wait(
+            milliseconds: patience.load(ordering: .relaxed),
+            until: { gate.load(ordering: .sequentiallyConsistent) == 0 })
         else { return nil }
       }
       guard let pointer = current.load(ordering: .sequentiallyConsistent) else { return nil }
@@ -64,11 +67,17 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
   }
 
   /// Waits until no call runs in `generation`; false when `seconds` pass first.
-  func drain(_ generation: Generation, seconds: Int) -> Bool {
-    waiting.wait(seconds: seconds) { generation.running.load(ordering: .sequentiallyConsistent) == 0 }
+  func drain(_ generation: Generation, seconds: Int) -> Bool { drain(generation, milliseconds: UInt64(seconds) * 1000) }
+
+  func drain(_ generation: Generation, milliseconds: UInt64) -> Bool {
+    waiting.wait(milliseconds: Int(milliseconds)) { generation.running.load(ordering: .sequentiallyConsistent) == 0 }
   }
 
-  func closeGate() { gate.store(1, ordering: .sequentiallyConsistent) }
+  /// Lets calls from outside wait; `patience` is how long the drain may take, in milliseconds.
+  func closeGate(patience: UInt64) {
+    self.patience.store(15_000 + Int(patience), ordering: .relaxed)
+    gate.store(1, ordering: .sequentiallyConsistent)
+  }
 
   func openGate() {
     gate.store(0, ordering: .sequentiallyConsistent)
@@ -118,10 +127,16 @@ final class WaitPoint: @unchecked Sendable {  // Proof: pthread's own objects, m
   }
 
   /// Sleeps until the condition holds; false after `seconds`.
-  func wait(seconds: Int, until condition: () -> Bool) -> Bool {
+  func wait(seconds: Int, until condition: () -> Bool) -> Bool { wait(milliseconds: seconds * 1000, until: condition) }
+
+  func wait(milliseconds: Int, until condition: () -> Bool) -> Bool {
     var limit = timespec()
     clock_gettime(CLOCK_MONOTONIC, &limit)
-    limit.tv_sec += seconds
+    limit.tv_sec += milliseconds / 1000
+    limit.tv_nsec += milliseconds % 1000 * 1_000_000
+    if limit.tv_nsec >= 1_000_000_000 {
+      (limit.tv_sec, limit.tv_nsec) = (limit.tv_sec + 1, limit.tv_nsec - 1_000_000_000)
+    }
     sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
     pthread_mutex_lock(mutex)
     defer {

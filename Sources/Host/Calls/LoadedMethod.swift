@@ -1,3 +1,4 @@
+import CCalls
 import CFFI
 import PluginAPI
 import Synchronization
@@ -43,14 +44,18 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; the 
     return nil
   }
 
-  /// Makes the native call: counted, timed, and with its trace id in what is logged meanwhile.
+  /// Makes the native call: counted, timed, listed, and with its trace id in what is logged meanwhile.
   @inline(__always)
   func perform(
     _ instance: UnsafeMutableRawPointer?, _ call: UnsafeMutablePointer<symbolon_call>,
     _ arguments: UnsafePointer<UnsafeMutableRawPointer?>
   ) -> Int32 {
     TraceContext.inside(call) {
-      counters.measure { native(function, instance, UnsafeMutableRawPointer(call), arguments) }
+      counters.measure { start in
+        symbolon_running_enter(Unmanaged.passUnretained(self).toOpaque(), call.pointee.caller, start)
+        defer { symbolon_running_leave() }
+        return native(function, instance, UnsafeMutableRawPointer(call), arguments)
+      }
     }
   }
 

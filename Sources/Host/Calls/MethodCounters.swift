@@ -20,12 +20,12 @@ package final class MethodCounters: Sendable {
     return begun > ended ? begun - ended : 0
   }
 
-  /// Counts the call that `body` makes.
+  /// Counts the call that `body` makes; it gets the ticks at which the call began.
   @inline(__always)
-  func measure(_ body: () -> Int32) -> Int32 {
+  func measure(_ body: (UInt64) -> Int32) -> Int32 {
     calls.wrappingAdd(1, ordering: .relaxed)
     let start = symbolon_ticks_now()
-    let status = body()
+    let status = body(start)
     latency.record(symbolon_ticks_since(start))
     if status != 0 { errors.wrappingAdd(1, ordering: .relaxed) }
     return status

@@ -68,6 +68,7 @@ extension Node {
   /// Why a plugin of plugins.conf does not run.
   func idleState(of plugin: Configuration.Plugin) -> (state: String, reason: String) {
     guard plugin.enabled else { return ("disabled", "`symbolon plugin enable \(plugin.id)` starts it.") }
+    if let reason = forbidden[plugin.id] { return ("disabled", reason) }
     let events = history.entries(plugin.id)
     for event in events.reversed() {
       if let reason = history.quarantined(event.sha256) { return ("quarantined", reason) }

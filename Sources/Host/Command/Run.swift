@@ -17,15 +17,25 @@ struct Run: ParsableCommand {
   @Option(help: "Keep data here instead of where the configuration says.")
   var data: String?
 
+  @Flag(help: "Start without the plugin that the last start died with, and without what needs it.")
+  var safeMode = false
+
   @Flag(help: "Print errors as JSON.")
   var json = false
 
   func run() {
     Terminal.run(json: json) { () throws(HostError) in
-      var settings = try Configuration(contentsOf: config)
+      var settings = try read()
       if let listen { settings.listen = try ListenAddress(parsing: listen) }
       if let data { settings.data = try Self.absolute(ConfigurationReader.expand(data)) }
-      try Self.serve(settings)
+      try Self.serve(settings, safeMode: safeMode)
+    }
+  }
+
+  private func read() throws(HostError) -> Configuration {
+    do throws(HostError) { return try Configuration(contentsOf: config) } catch {
+      let hint = GoodConfiguration.hint(for: config, data: data.map(ConfigurationReader.expand))
+      throw HostError(Int(error.status), error.code, error.message + hint)
     }
   }
 
@@ -36,7 +46,7 @@ struct Run: ParsableCommand {
     return path
   }
 
-  private static func serve(_ configuration: Configuration) throws(HostError) {
+  private static func serve(_ configuration: Configuration, safeMode: Bool) throws(HostError) {
     let stopper = StopSignals()
     symbolon_ticks_prepare()
     let node = try Node(configuration)
@@ -44,7 +54,7 @@ struct Run: ParsableCommand {
     node.events.start()
     let control = try ControlServer(node) { stopper.stop() }
     do throws(HostError) {
-      try node.startAll()
+      try node.startAll(safeMode: safeMode)
     } catch {
       control.stop()
       throw error

@@ -15,7 +15,8 @@ struct Symbolon: ParsableCommand {
     subcommands: [
       Run.self, Stop.self, Status.self, Top.self, Check.self, Doctor.self, Reload.self, PluginCommand.self,
       WalletCommand.self, Completion.self, CompleteWords.self,
-      BenchCalls.self, BenchWorkers.self, ParseTOML.self, WorkerCommand.self, VerifyCase.self,
+      BenchCalls.self, BenchWorkers.self, ParseTOML.self, WorkerCommand.self, DescribeCommand.self,
+      VerifyCase.self,
     ])
 
   /// Runs the built-in command, or the method of a layer when the first word is none of the built-in ones.

@@ -59,6 +59,8 @@ package struct Configuration: Equatable, Sendable {
 
   /// Where the file was read from.
   package var path: String
+  /// The file's text.
+  package var source: String
   /// `host:port` of the HTTP edge; nil when nobody is served over HTTP.
   package var listen: ListenAddress?
   /// Absolute path of the data folder.
@@ -73,7 +75,9 @@ package struct Configuration: Equatable, Sendable {
 
   /// Reads and checks a file; the error carries the file's name, line and column.
   package init(contentsOf path: String) throws(HostError) {
-    try self.init(parsing: try Self.text(of: path), path: path)
+    let text = try Self.text(of: path)
+    try self.init(parsing: text, path: GoodConfiguration.original(of: text, at: path) ?? path)
+    if self.path != path { source = String(text.drop { $0 != "\n" }.dropFirst()) }
   }
 
   /// The data folder that a file names, even when other parts of it are wrong: a running node stays within reach.
@@ -108,6 +112,7 @@ package struct Configuration: Equatable, Sendable {
   package init(parsing text: String, path: String) throws(HostError) {
     let reader = try ConfigurationReader(text, path: path)
     self.path = path
+    source = text
     try reader.onlyKeys(["host", "trust", "plugin"], at: [])
     try reader.onlyKeys(["listen", "data", "log_level", "log_format"], at: ["host"])
     listen = try reader.string(["host", "listen"]).map { text throws(HostError) in
@@ -236,8 +241,8 @@ package enum PluginID {
   /// Names of the host's own files and folders in the data folder, where a plugin's folder has the plugin's id, and
   /// of the host's own topics.
   static let reserved: Set<String> = [
-    "control.sock", "development.key", "grants", "history", "host", "lock", "plugins.conf", "reload", "state", "store",
-    "trust", "wallets", "workers",
+    "control.sock", "descriptions", "development.key", "grants", "history", "host", "loading", "lock", "plugins.conf",
+    "plugins.conf.good", "reload", "snapshots", "state", "store", "trust", "wallets", "workers",
   ]
 
   package static func isValid(_ id: String) -> Bool {

@@ -103,10 +103,8 @@ final class ControlServer: @unchecked Sendable {  // Proof: constant after init,
         return ControlFrame.write(frame, to: client) ? 0 : Int32(SYMBOLON_CANCELLED)
       }
       return .null
-    case "reload-plugin":
-      guard let id = request[key: "plugin"]?.string else { throw .invalid("no_plugin", "Name a plugin.") }
-      if request[key: "grant"] == .bool(true) { node.grantBook.allowMore(id) }
-      return try node.reload(id, library: request[key: "library"]?.string).json
+    case "reload-plugin", "rollback-plugin", "plugin-history", "reload-status":
+      return try ReloadRequests.perform(request, on: node)
     case "reload":
       return try node.apply(try Configuration(contentsOf: node.configuration.path))
     case "stop":

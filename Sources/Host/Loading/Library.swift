@@ -18,7 +18,12 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
   let state: UnsafePointer<symbolon_state>?
 
   /// Opens a stored library and reads its description; nothing of it runs besides its entry.
-  init(opening entry: LibraryStore.Entry, expecting id: String, liveEntries: Set<UnsafeRawPointer>) throws(HostError) {
+  ///
+  /// `expected` is nil when any plugin will do.
+  init(
+    opening entry: LibraryStore.Entry, expecting expected: String?, liveEntries: Set<UnsafeRawPointer>
+  ) throws(HostError) {
+    let id = expected ?? entry.path.split(separator: "/").last.map(String.init) ?? entry.path
     guard let handle = dlopen(entry.path, RTLD_NOW | RTLD_LOCAL | Int32(bitPattern: UInt32(RTLD_NODELETE))) else {
       throw .invalid("not_loadable", "The library of `\(id)` cannot be loaded: \(String(cString: dlerror())).")
     }
@@ -49,7 +54,7 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     description.permissions = try tables.permissions()
     state = try tables.stateTable()
     description.state = try tables.state(state?.pointee)
-    try description.check(expecting: id)
+    try description.check(expecting: expected ?? description.id)
     self.description = description
   }
 }

@@ -5,26 +5,6 @@ import PluginAPI
 import Synchronization
 
 extension Node {
-  /// Loads and starts every enabled plugin of the configuration in dependency order; all or nothing.
-  func startAll() throws(HostError) {
-    var candidates: [Candidate] = []
-    for plugin in configuration.plugins where plugin.enabled {
-      candidates.append(try openCandidate(try stage(plugin), plugin))
-    }
-    var started: [Generation] = []
-    do throws(HostError) {
-      for description in try LoadOrder.arrange(candidates.map(\.description)) {
-        for candidate in candidates where candidate.id == description.id {
-          started.append(try startGeneration(candidate))
-        }
-      }
-    } catch {
-      for generation in started.reversed() { retire(generation, of: place(generation.id)) }
-      throw error
-    }
-    catalogChanged()
-  }
-
   /// Finds and stages a plugin's library; nothing of it is opened.
   func stage(_ plugin: Configuration.Plugin) throws(HostError) -> LibraryStore.Entry {
     try store.stage(try LibrarySearch(configuration).resolve(plugin.library))
@@ -32,15 +12,18 @@ extension Node {
 
   /// Opens and checks a staged library in the home that the configuration names; nothing of it is started.
   func openCandidate(_ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin) throws(HostError) -> Candidate {
+    let description = try describe(entry, plugin)
+    // Right before it is opened: what runs is what was checked.
     let verdict = try examine(entry, plugin)
     let candidate: Candidate
     switch verdict.home {
     case .worker:
-      let home = try WorkerHome(describing: entry, expecting: plugin.id, plugin.limits)
-      candidate = Candidate(entry: entry, description: home.description, home: home)
+      let home = try WorkerHome(entry, description, plugin.limits)
+      candidate = Candidate(entry: entry, description: description, home: home)
     case .host:
       let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
       let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))
+      try compare(library.description, with: entry, plugin)
       candidate = Candidate(entry: entry, description: library.description, home: HostHome(library))
     }
     try verdict.manifest?.match(candidate.description)
@@ -120,6 +103,7 @@ extension Node {
 
   /// Stops every layer, the last started first.
   func stopAll() {
+    for probation in desk.close() { probation.letGo() }
     let reversed = Array(runningLayers.reversed())
     // A layer that lets the outside in goes first, even when others were added after it.
     for isFront in [true, false] {

@@ -1,149 +1,90 @@
 import Logging
-import PluginAPI
 import Synchronization
 
 extension Node {
-  /// What a reload did.
-  struct ReloadReport {
-    var id: String
-    var from: (version: String, generation: UInt64)
-    var to: (version: String, generation: UInt64)
-    /// Calls that finish on the old generation.
-    var draining: Int
-
-    var json: JSONValue {
-      .object([
-        "plugin": .string(id), "from_version": .string(from.version), "from_generation": .unsigned(from.generation),
-        "to_version": .string(to.version), "to_generation": .unsigned(to.generation),
-        "draining_calls": .integer(Int64(draining)),
-      ])
+  /// Serves a ticket of the desk.
+  var serve: @Sendable (ReloadTicket) -> Void {
+    { [self] ticket in
+      do throws(HostError) { try ReloadTransaction(self, ticket).run() } catch { ticket.end(.rejected, error) }
     }
   }
 
-  /// Seconds that a reload waits for calls in an exclusive plugin.
-  private static let drainSeconds = 10
-
-  /// Swaps in another build of a plugin's library; until the switch every failure leaves the old one serving.
-  func reload(_ id: String, library path: String?) throws(HostError) -> ReloadReport {
-    try control.withLock { _ throws(HostError) in try swap(id, path) }
+  /// Takes a request; the ticket tells how it goes.
+  func submit(_ request: ReloadRequest) throws(HostError) -> ReloadTicket {
+    guard let plugin = configuration.plugins.first(where: { $0.id == request.id }), plugin.enabled else {
+      let hint = Spelling.nearest(to: request.id, in: configuration.plugins.map(\.id)).map { " Did you mean `\($0)`?" }
+      throw .notFound(
+        "no_plugin",
+        "No plugin `\(request.id)` runs here: `symbolon plugin list` shows what does.\(hint ?? "")")
+    }
+    return try desk.submit(request, serve: serve)
   }
 
-  private func swap(_ id: String, _ path: String?) throws(HostError) -> ReloadReport {
-    guard let layer = layer(id), let old = layer.generation,
-      var plugin = configuration.plugins.first(where: { $0.id == id })
-    else {
-      let hint = Spelling.nearest(to: id, in: runningLayers.map(\.id)).map { " Did you mean `\($0)`?" } ?? ""
-      throw .notFound("no_plugin", "No plugin `\(id)` runs here: `symbolon plugin list` shows what does.\(hint)")
+  /// Takes a request and waits until the new one serves; throws the reason when it does not.
+  func reload(_ request: ReloadRequest, until goal: ReloadTicket.Goal = .serving) throws(HostError) -> JSONValue {
+    let ticket = try submit(request)
+    let policy = configuration.plugins.first { $0.id == request.id }?.reload ?? Configuration.ReloadPolicy()
+    let patience = 120 + (policy.drainMs + (goal == .end ? policy.probationMs : 0)) / 1000
+    guard ticket.wait(for: goal, seconds: Int(patience)) else {
+      throw .unavailable(
+        "still_running", "The reload has not ended yet: `symbolon plugin reload-status \(ticket.number)` shows it.")
     }
-    if let path { plugin.library = path }
-    let staged = try stage(plugin)
-    let isSame = staged.sha256 == old.entry.sha256
-    guard !isSame || plugin.settings != old.host.settings else {
-      throw .refused(
-        "same_library", "`\(id)` already runs this very library with these settings: build or name another one.")
-    }
-    let candidate = isSame ? try old.again : try openCandidate(staged, plugin)
-    let others = runningLayers.compactMap { $0.generation?.description }.filter { $0.id != id }
-    _ = try LoadOrder.arrange(others + [candidate.description])
-    let new = try makeGeneration(candidate)
-    if candidate.description.isExclusive || old.description.isExclusive {
-      try swapExclusively(layer, old, new)
-    } else {
-      try begin(new)
-      layer.publish(new)
-      retireLater(old, of: layer)
-    }
-    catalogChanged()
-    let report = ReloadReport(
-      id: id, from: (old.description.version, old.number), to: (new.description.version, new.number),
-      draining: old.running.load(ordering: .relaxed))
-    logger.info(
-      "layer reloaded",
-      metadata: ["plugin": "\(id)", "from": "\(report.from.version)", "to": "\(report.to.version)"])
-    return report
+    if let error = ticket.error { throw error }
+    return ticket.json
   }
 
-  /// Calls wait; the old one stops, the new one starts, or the old one starts again.
-  private func swapExclusively(_ layer: Layer, _ old: Generation, _ new: Generation) throws(HostError) {
-    layer.closeGate()
-    defer { layer.openGate() }
-    guard layer.drain(old, seconds: Self.drainSeconds) else {
-      throw .refused(
-        "still_busy",
-        "\(old.running.load(ordering: .relaxed)) calls in `\(layer.id)` did not end within \(Self.drainSeconds) s: nothing was changed, try again."
-      )
+  /// Back to the version before, or to the last permanent library that is another one than the running one.
+  func rollBack(_ id: String) throws(HostError) -> JSONValue {
+    if let probation = desk.probation(id), let transaction = probation.transaction, transaction.old != nil {
+      probation.report(.refused("operator", "The operator asked for it."))
+      guard transaction.ticket.wait(for: .end, seconds: 30) else {
+        throw .unavailable(
+          "still_running", "The rollback waits for calls: `symbolon plugin history \(id)` shows its end.")
+      }
+      guard transaction.ticket.state == .rolledBack else {
+        throw .refused("not_rolled_back", "`\(id)` was not rolled back: \(transaction.ticket.error?.message ?? "").")
+      }
+      return transaction.ticket.json
     }
-    old.stop()
-    do throws(HostError) {
-      try begin(new)
-    } catch {
-      try old.start()
-      throw error
+    let running = layer(id)?.generation?.entry.sha256 ?? loading.findings().first { $0.id == id }?.sha256
+    guard let entry = history.permanent(id, otherThan: running) else {
+      throw .notFound(
+        "no_earlier_library",
+        "There is no earlier library of `\(id)` that was permanent: `symbolon plugin history \(id)`.")
     }
-    layer.publish(new)
-    old.destroy()
+    return try reload(ReloadRequest(id: id, library: entry.path))
   }
 
-  /// Ends the old generation when its last call has returned.
-  private func retireLater(_ old: Generation, of layer: Layer) {
+  /// Ends a generation when its last call has returned.
+  func retireLater(_ generation: Generation, of layer: Layer) {
     Thread.detach(named: "retire") { [logger] in
-      while !layer.drain(old, seconds: 60) {
+      while !layer.drain(generation, seconds: 60) {
         logger.info("an old generation still has calls", metadata: ["plugin": "\(layer.id)"])
       }
-      old.stop()
-      old.destroy()
+      generation.stop()
+      generation.destroy()
     }
   }
 
-  /// Reads plugins.conf again and applies it (SIGHUP); what is wrong with it goes into the log.
-  func reloadConfiguration() {
-    do throws(HostError) {
-      let report = try apply(try Configuration(contentsOf: configuration.path))
-      logger.info("configuration applied", metadata: ["changes": "\(report.text)"])
-    } catch {
-      logger.error("configuration refused, nothing was changed", metadata: ["reason": "\(error.message)"])
+  /// A history as the control socket carries it.
+  func historyJSON(_ id: String) throws(HostError) -> JSONValue {
+    let entries = history.entries(id)
+    guard !entries.isEmpty || layer(id) != nil else {
+      throw .notFound("no_plugin", "Nothing is known of a plugin `\(id)`.")
     }
+    return .object(["plugin": .string(id), "events": .array(entries.map(\.json))])
   }
 
-  /// Applies a new configuration: adds and removes plugins; a wrong file changes nothing.
-  func apply(_ next: Configuration) throws(HostError) -> JSONValue {
-    try control.withLock { _ throws(HostError) in try change(to: next) }
-  }
-
-  private func change(to next: Configuration) throws(HostError) -> JSONValue {
-    let previous = configuration
-    guard next.data == previous.data, next.listen == previous.listen else {
-      throw .refused("needs_restart", "`listen` and `data` change only with a restart of the node.")
+  /// How a request goes, also one that the node no longer has in memory.
+  func ticketJSON(_ number: String) throws(HostError) -> JSONValue {
+    if let ticket = desk.ticket(number) { return ticket.json }
+    for plugin in configuration.plugins {
+      guard let event = history.entries(plugin.id).last(where: { $0.ticket == number }) else { continue }
+      return .object([
+        "ticket": .string(number), "plugin": .string(plugin.id), "state": .string(event.to.rawValue),
+        "to_version": .string(event.version), "ended": .bool(true),
+      ])
     }
-    let enabled = next.plugins.filter(\.enabled)
-    let running = Set(runningLayers.map(\.id))
-    let added = enabled.filter { !running.contains($0.id) }
-    let removed = runningLayers.filter { layer in !enabled.contains { $0.id == layer.id } }
-    setConfiguration(next)
-    var started: [Generation] = []
-    do throws(HostError) {
-      var candidates: [Candidate] = []
-      for plugin in added { candidates.append(try openCandidate(try stage(plugin), plugin)) }
-      let staying = runningLayers.filter { layer in !removed.contains { $0 === layer } }
-      let all = staying.compactMap { $0.generation?.description } + candidates.map(\.description)
-      for description in try LoadOrder.arrange(all) {
-        for candidate in candidates where candidate.id == description.id {
-          started.append(try startGeneration(candidate))
-        }
-      }
-    } catch {
-      for generation in started.reversed() { retire(generation, of: place(generation.id)) }
-      setConfiguration(previous)
-      throw error
-    }
-    for layer in removed.reversed() {
-      if let generation = layer.generation { retire(generation, of: layer) }
-    }
-    catalogChanged()
-    let changed = enabled.filter { plugin in running.contains(plugin.id) && !previous.plugins.contains(plugin) }
-    return .object([
-      "added": .array(added.map { .string($0.id) }), "removed": .array(removed.map { .string($0.id) }),
-      "to_reload": .array(changed.map { .string($0.id) }),
-    ])
+    throw .notFound("no_ticket", "There is no ticket \(number): `symbolon plugin history ID` shows what happened.")
   }
 }

@@ -25,6 +25,8 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
     package var ticket: String
     /// Who asked: `operator`, `start`, `configuration`, `probation`, `supervisor`.
     package var by: String
+    /// What plugins.conf named when this library began to serve: the choice holds until that file changes.
+    package var configured = ""
 
     package init(
       sha256: String, path: String, version: String = "", generation: UInt64 = 0, from: ReloadState? = nil,
@@ -167,6 +169,7 @@ extension PluginHistory.Event {
       "time": .string(time), "sha256": .string(sha256), "path": .string(path), "version": .string(version),
       "generation": .unsigned(generation), "from": from.map { .string($0.rawValue) } ?? .null,
       "to": .string(to.rawValue), "reason": .string(reason), "ticket": .string(ticket), "by": .string(by),
+      "configured": .string(configured),
     ])
   }
 
@@ -181,6 +184,7 @@ extension PluginHistory.Event {
       to: to, reason: json[key: "reason"]?.string ?? "", ticket: json[key: "ticket"]?.string ?? "",
       by: json[key: "by"]?.string ?? "")
     time = json[key: "time"]?.string ?? ""
+    configured = json[key: "configured"]?.string ?? ""
   }
 }
 

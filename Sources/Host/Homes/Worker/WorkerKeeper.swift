@@ -102,6 +102,7 @@ final class WorkerKeeper {
     context.events.unsubscribe(context)
     context.logger.error(
       "worker ended", metadata: ["code": "\(death.code)", "reason": "\(death.reason)", "process": "\(link.process)"])
+    context.node.noteCrash(in: home, reason: "Its worker \(death.reason).")
     if isFinal { giveUp(context, death) }
     return pause
   }
