@@ -27,7 +27,8 @@ import Testing
     #expect(reload.status == 0, "\(reload.err)")
     #expect(try node.command("fixture", "version").out.contains("two"))
     let grown = try RunningNode.fixture("VERSION=\"three\"")
-    #expect(try node.command("plugin", "reload", "fixture", "--library", grown).status == 0)
+    // The fixture of today asks for topics, which the recorded headers had no words for.
+    #expect(try node.command("plugin", "reload", "fixture", "--library", grown, "--grant").status == 0)
     #expect(try node.command("fixture", "version").out.contains("three"))
   }
 

@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func aRequestOverHTTPKeepsItsTraceThroughEveryLayer() throws {
-    let edge = "[plugin.edge]\nlibrary = \"\(RunningNode.binaries)/libEdge.so\"\n"
+    let edge = "[plugin.edge]\nlibrary = \"\(try RunningNode.layer("Edge"))\"\n"
     let node = try RunningNode(plugins: try Self.chain() + edge, listen: "127.0.0.1:0")
     defer { node.stop() }
     let status = try node.command("status", "--json").out

@@ -225,7 +225,7 @@ import Testing
     #expect(try node.command("plugin", "inspect", "secnod").err.contains("Did you mean `second`?"))
     let stored = try #require(report["stored_at"] as? String)
     let file = try #require(try json(try node.command("plugin", "inspect", stored, "--json").out) as? [String: Any])
-    #expect(file["sha256"] as? String == hash && file["sealed"] as? Bool == false)
+    #expect(file["sha256"] as? String == hash && file["sealed"] as? Bool == true)
     #expect(try node.command("plugin", "inspect", node.configuration).err.contains("is not a shared library"))
     #expect(try node.command("plugin", "inspect", "./nowhere.so").status == 4)
   }

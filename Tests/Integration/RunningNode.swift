@@ -128,6 +128,13 @@ final class RunningNode: @unchecked Sendable {  // Proof: used by one test.
     }
   }
 
+  /// The signed copy of a layer of this repository.
+  static func layer(_ name: String) throws -> String {
+    let signed = try run(["\(root)/Scripts/sign-layers"], environment: ["SYMBOLON_BUILT": binaries])
+    try #require(signed.status == 0, "\(signed.err)")
+    return "\(binaries)/layers/lib\(name).so"
+  }
+
   /// Made once, at the first use.
   static let signer = Result { try makeSigner() }
 
