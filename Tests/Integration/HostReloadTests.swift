@@ -54,7 +54,7 @@ import Testing
     #expect(Set(results.map(\.out)) == ["1.0.0\n", "2.0.0\n"])
     let items = try stream.rest().split(separator: "\n")
     #expect(items.count == 59 && Set(items) == ["1.0.0"], "a stream ends on the generation where it began")
-    #expect(try node.command("plugin", "list").out.contains("2.0.0    2"))
+    #expect(try node.command("plugin", "list").out.firstMatch(of: /2\.0\.0 +2\s/) != nil)
   }
 
   @Test func aReloadThatFailsLeavesTheOldOneServing() throws {

@@ -98,7 +98,9 @@ import Testing
     let libraries = [
       try WorkerTests.library("subject"), try WorkerTests.library("subject", peer: "nobody", "VERSION=\"2.0.0\""),
     ]
-    let node = try RunningNode(plugins: WorkerTests.plugin("subject", libraries[0]))
+    // The old version is kept until the new one is permanent.
+    let policy = "[plugin.subject.reload]\nprobation_ms = 50\n"
+    let node = try RunningNode(plugins: WorkerTests.plugin("subject", libraries[0]) + policy)
     defer { node.stop() }
     func count(_ what: String) throws -> Int {
       try FileManager.default.contentsOfDirectory(atPath: "/proc/\(node.process.processIdentifier)/\(what)").count

@@ -114,7 +114,7 @@ struct ConfigurationChange {
     var editor = ConfigurationEditor(before.text)
     try editor.set(key, literal, plugin: id)
     guard try SyntaxProbe(editor.text).fatalLine() == nil,
-      try Configuration(parsing: editor.text, path: path) == expected
+      try Configuration(parsing: editor.text, path: path).means(expected)
     else {
       throw .refused(
         "not_editable",

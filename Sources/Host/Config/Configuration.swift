@@ -80,6 +80,13 @@ package struct Configuration: Equatable, Sendable {
     if self.path != path { source = String(text.drop { $0 != "\n" }.dropFirst()) }
   }
 
+  /// True when both ask for the same, however they are written.
+  package func means(_ other: Configuration) -> Bool {
+    var rewritten = other
+    rewritten.source = source
+    return self == rewritten
+  }
+
   /// The data folder that a file names, even when other parts of it are wrong: a running node stays within reach.
   static func dataFolder(of path: String) throws(HostError) -> String {
     let reader = try ConfigurationReader(try text(of: path), path: path)

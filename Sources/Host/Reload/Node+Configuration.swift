@@ -24,7 +24,11 @@ extension Node {
     guard next.data == previous.data, next.listen == previous.listen else {
       throw .refused("needs_restart", "`listen` and `data` change only with a restart of the node.")
     }
-    try Self.checkTightened(from: previous.trust, to: next.trust)
+    guard !next.trust.loosens(previous.trust) else {
+      throw .refused(
+        "trust_loosened",
+        "[trust] would trust more than this node was started with: that needs a restart. Nothing was changed.")
+    }
     let enabled = next.plugins.filter(\.enabled)
     let running = Set(runningLayers.map(\.id))
     let removed = runningLayers.filter { layer in !enabled.contains { $0.id == layer.id } }
@@ -61,25 +65,6 @@ extension Node {
     var a = a
     a.reload = b.reload
     return a != b
-  }
-
-  /// Trust becomes stricter while the node runs, or stays.
-  private static func checkTightened(
-    from old: Configuration.TrustPolicy, to new: Configuration.TrustPolicy
-  ) throws(HostError) {
-    let loosened =
-      new.host < old.host
-      ? "host"
-      : new.worker < old.worker
-        ? "worker"
-        : new.keys.contains { key in
-          !old.keys.contains { $0.publicKey == key.publicKey && key.role <= $0.role }
-        } ? "keys" : nil
-    guard let loosened else { return }
-    throw .refused(
-      "trust_loosened",
-      "[trust] `\(loosened)` would trust more than this node was started with: that needs a restart. Nothing was changed."
-    )
   }
 
   // MARK: The last good file

@@ -157,7 +157,11 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
       for _ in 0..<count { names.insert(services.text()) }
       granted.withLock { $0 = names }
     }
-    if step == .importPart { stateParts.withLock { $0 += payload } }
+    if step == .importPart {
+      var part = MessageReader(payload)
+      let bytes = part.slice()
+      stateParts.withLock { $0 += bytes }
+    }
     var error = symbolon_error.empty
     var call = symbolon_call()
     call.struct_size = UInt32(MemoryLayout<symbolon_call>.size)
