@@ -37,7 +37,9 @@ def test_no_request_makes_it_fail(node, tmp_path, who):
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{node.port}/openapi.json",
         "--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "10", "--seed", str(SEED),
-        "--checks", "all", "--exclude-checks", LEFT_OUT, "--request-timeout", "60", "--workers", "2", "--no-color"]
+        "--checks", "all", "--exclude-checks", LEFT_OUT, "--request-timeout", "60",
+        # One: Python 3.11 counts the depth of its parser for all threads together, and two of them trip over it.
+        "--workers", "1", "--no-color"]
     if who == "operator":
         token = (node.data / "edge" / "operator.token").read_text().strip()
         command += ["--header", f"Authorization: Bearer {token}"]
