@@ -52,7 +52,8 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
         time.sleep(1)
     rate = load.answered / load.seconds
     print(f"{load.answered} requests, {rate:.0f} a second, {load.reconnected} kept connections, "
-          f"{load.streamed} streams, longest answer {load.longest * 1000:.0f} ms, reloads {', '.join(f'{wait:.2f}' for wait in waits)} s")
+          f"{load.streamed} streams, longest answer {load.longest * 1000:.0f} ms, "
+          f"reloads {', '.join(f'{wait:.2f}' for wait in waits)} s")
     assert load.failures == [], f"{len(load.failures)} of {load.answered} failed: {load.failures[:5]}"
     assert versions == ["0.1.1", "0.1.0"] * (ROUNDS // 2)
     assert load.streamed >= 4 * ROUNDS
