@@ -12,6 +12,7 @@ final class Node: @unchecked Sendable {
   let descriptions: DescriptionCache
   let loading: LoadingMarker
   let desk = ReloadDesk()
+  let images = MappedImages()
   let data: String
   let identity: SigningKey
   let events = EventBus()
@@ -19,6 +20,8 @@ final class Node: @unchecked Sendable {
   let startedAt = MonotonicClock.nanoseconds
   /// The control thread's lock: loading, reloading and stopping happen one at a time.
   let control = Mutex<Void>(())
+  /// True while a thread is about to prune the store.
+  let isPruning = Atomic<Bool>(false)
   private let lockFile: Int32
   private let state: Mutex<State>
   private let revision = Atomic<UInt64>(1)

@@ -46,12 +46,31 @@ package struct LibraryStore: Sendable {
     if lstat(path, &status) == 0 {
       let present = try OpenedFile(path, what: "library")
       let isSame = try source.withBytes { wanted throws(HostError) in
-        try present.withBytes { found in wanted.count == found.count && wanted.elementsEqual(found) }
+        try present.withBytes { found in Self.areEqual(wanted, found) }
       }
       guard isSame else { throw Self.changed(path) }
       return
     }
     try source.withBytes { bytes throws(HostError) in try NewFile.write(bytes, to: path, mode: mode) }
+  }
+
+  private static func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    guard a.count == b.count else { return false }
+    guard let a = a.baseAddress, let other = b.baseAddress else { return true }
+    return memcmp(a, other, b.count) == 0
+  }
+
+  /// Removes all stored libraries but these; gives back how many went.
+  func prune(keeping needed: Set<String>) -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { name in
+      name.utf8.count == 64 && name.utf8.allSatisfy(isHexadecimal) && !needed.contains(name)
+        && (try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")) != nil
+    }
+  }
+
+  private func isHexadecimal(_ byte: UInt8) -> Bool {
+    UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte
   }
 
   /// Checks a stored library right before it is opened: ours, written by nobody else, and what its name says.

@@ -21,9 +21,16 @@ extension Node {
       let home = try WorkerHome(entry, description, plugin.limits)
       candidate = Candidate(entry: entry, description: description, home: home)
     case .host:
-      let live = runningLayers.compactMap { ($0.generation?.home as? HostHome)?.library.entryAddress }
-      let library = try Library(opening: entry, expecting: plugin.id, liveEntries: Set(live))
-      try compare(library.description, with: entry, plugin)
+      let library: Library
+      if let mapped = images.find(entry.sha256) {
+        // It cannot be unmapped, and to map it again would leave its memory behind once more.
+        try mapped.description.check(expecting: plugin.id)
+        library = mapped
+      } else {
+        library = try Library(opening: entry, expecting: plugin.id, liveEntries: images.addresses)
+        try compare(library.description, with: entry, plugin)
+        images.keep(library)
+      }
       candidate = Candidate(entry: entry, description: library.description, home: HostHome(library))
     }
     try verdict.manifest?.match(candidate.description)
@@ -97,6 +104,7 @@ extension Node {
     if !layer.drain(generation, seconds: 10) {
       logger.warning("calls still run in a layer that stops", metadata: ["plugin": "\(layer.id)"])
     }
+    guard !desk.isStuck(generation) else { return }
     generation.stop()
     generation.destroy()
   }

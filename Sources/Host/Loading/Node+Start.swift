@@ -40,6 +40,7 @@ extension Node {
     }
     catalogChanged()
     keepGoodConfiguration()
+    pruneSoon()
   }
 
   /// What is to run for a plugin; nil when it stays out.

@@ -9,6 +9,11 @@ extension Node {
     }
   }
 
+  /// How a plugin is replaced.
+  func reloadPolicy(_ id: String) -> Configuration.ReloadPolicy {
+    configuration.plugins.first { $0.id == id }?.reload ?? Configuration.ReloadPolicy()
+  }
+
   /// Takes a request; the ticket tells how it goes.
   func submit(_ request: ReloadRequest) throws(HostError) -> ReloadTicket {
     guard let plugin = configuration.plugins.first(where: { $0.id == request.id }), plugin.enabled else {
@@ -23,7 +28,7 @@ extension Node {
   /// Takes a request and waits until the new one serves; throws the reason when it does not.
   func reload(_ request: ReloadRequest, until goal: ReloadTicket.Goal = .serving) throws(HostError) -> JSONValue {
     let ticket = try submit(request)
-    let policy = configuration.plugins.first { $0.id == request.id }?.reload ?? Configuration.ReloadPolicy()
+    let policy = reloadPolicy(request.id)
     let patience = 120 + (policy.drainMs + (goal == .end ? policy.probationMs : 0)) / 1000
     guard ticket.wait(for: goal, seconds: Int(patience)) else {
       throw .unavailable(

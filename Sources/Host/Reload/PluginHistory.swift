@@ -56,14 +56,14 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
 
   // MARK: Writing
 
-  /// Adds an event; it is on the disk when this returns.
-  package func record(_ id: String, _ event: Event) throws(HostError) {
+  /// Adds an event; it is on the disk when this returns, or written and no more when it is not to be synced.
+  package func record(_ id: String, _ event: Event, synced: Bool = true) throws(HostError) {
     var event = event
     event.time = Date.now.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
     try events.withLock { events throws(HostError) in
-      try append(event, to: id)
+      try append(event, to: id, synced: synced)
       events[id, default: []].append(event)
-      if let all = events[id], all.count > Self.limit {
+      if synced, let all = events[id], all.count > Self.limit {
         let kept = Self.rotated(all)
         try replace(id, with: kept)
         events[id] = kept
@@ -104,6 +104,25 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
     }?.entry
   }
 
+  /// The libraries that may be needed again: those that serve and are configured, and of each plugin the last three that
+  /// were permanent and the last three of which anything is told.
+  package func needed() -> Set<String> {
+    let lists = events.withLock { $0 }
+    var hashes: Set<String> = []
+    for (id, list) in lists {
+      if let event = serving(id) { hashes.formUnion([event.sha256, event.configured]) }
+      hashes.formUnion(Self.lastThree(list))
+      hashes.formUnion(Self.lastThree(list.filter { $0.to == .permanent }))
+    }
+    return hashes
+  }
+
+  private static func lastThree(_ events: [Event]) -> Set<String> {
+    var hashes: Set<String> = []
+    for event in events.reversed() where hashes.count < 3 { hashes.insert(event.sha256) }
+    return hashes
+  }
+
   /// The library that served last, also when the node has ended since; nil after it was taken out.
   package func serving(_ id: String) -> Event? {
     let last = entries(id).last { $0.to.serves || $0.to == .stopped }
@@ -112,7 +131,17 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
 
   // MARK: The file
 
-  private func append(_ event: Event, to id: String) throws(HostError) {
+  /// Brings to the disk what was recorded without.
+  package func sync(_ id: String) throws(HostError) {
+    let path = "\(folder)/\(id).jsonl"
+    let file = open(path, O_RDWR | O_CLOEXEC)
+    guard file >= 0 else { throw Self.failure(path) }
+    defer { close(file) }
+    guard fdatasync(file) == 0 else { throw Self.failure(path) }
+    syncFolder(folder)
+  }
+
+  private func append(_ event: Event, to id: String, synced: Bool) throws(HostError) {
     try makeFolder(folder, mode: 0o700)
     let path = "\(folder)/\(id).jsonl"
     let file = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
@@ -124,8 +153,10 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
     if size > 0 { _ = pread(file, &last, 1, size - 1) }
     let line = (last == UInt8(ascii: "\n") ? "" : "\n") + event.json.text + "\n"
     let bytes = Array(line.utf8)
-    guard write(file, bytes, bytes.count) == bytes.count, fdatasync(file) == 0 else { throw Self.failure(path) }
-    if size == 0 { syncFolder(folder) }
+    guard write(file, bytes, bytes.count) == bytes.count, !synced || fdatasync(file) == 0 else {
+      throw Self.failure(path)
+    }
+    if size == 0, synced { syncFolder(folder) }
   }
 
   private func replace(_ id: String, with events: [Event]) throws(HostError) {

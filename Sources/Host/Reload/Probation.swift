@@ -36,6 +36,7 @@ final class Probation: @unchecked Sendable {  // Proof: constant but for the mut
     let start = generation.outcomes
     let deadline = MonotonicClock.nanoseconds + policy.probationMs * 1_000_000
     Thread.detach(named: "probation") { [self] in
+      defer { node.pruneSoon() }
       while !node.desk.isClosed {
         guard node.layer(id)?.generation === generation else { return supersede() }
         if let reason = trouble.withLock({ $0 }) ?? overspent(since: start, policy) {

@@ -9,6 +9,8 @@ final class ReloadDesk: @unchecked Sendable {  // Proof: what changes is behind 
     var probations: [String: Probation] = [:]
     /// What transactions that are about to switch have agreed to be.
     var agreed: [String: PluginDescription] = [:]
+    /// What has not returned, by plugin: steps in the host's process that nobody can end.
+    var stuck: [String: (generation: Generation, what: String)] = [:]
     var isExclusive = false
     var isClosed = false
   }
@@ -22,6 +24,7 @@ final class ReloadDesk: @unchecked Sendable {  // Proof: what changes is behind 
   func submit(
     _ request: ReloadRequest, serve: @escaping @Sendable (ReloadTicket) -> Void
   ) throws(HostError) -> ReloadTicket {
+    try checkStuck(request.id)
     let ticket = ReloadTicket(request)
     let (begins, older, isClosed) = state.withLock { state -> (Bool, ReloadTicket?, Bool) in
       guard !state.isClosed else { return (false, nil, true) }
@@ -88,6 +91,19 @@ final class ReloadDesk: @unchecked Sendable {  // Proof: what changes is behind 
     return try body()
   }
 
+  /// Runs `body` when no transaction runs now, and lets none begin meanwhile; false when one does.
+  func ifIdle(serve: @escaping @Sendable (ReloadTicket) -> Void, _ body: () -> Void) -> Bool {
+    let taken = state.withLock { state in
+      guard !state.isExclusive, !state.isClosed, state.busy.isEmpty else { return false }
+      state.isExclusive = true
+      return true
+    }
+    guard taken else { return false }
+    body()
+    endExclusive(serve)
+    return true
+  }
+
   private func endExclusive(_ serve: @escaping @Sendable (ReloadTicket) -> Void) {
     let next = state.withLock { state -> [ReloadTicket] in
       state.isExclusive = false
@@ -126,6 +142,27 @@ final class ReloadDesk: @unchecked Sendable {  // Proof: what changes is behind 
   /// Forgets a probation, unless another has taken its place.
   func end(_ probation: Probation, of id: String) {
     state.withLock { if $0.probations[id] === probation { $0.probations[id] = nil } }
+  }
+
+  // MARK: Steps that hang
+
+  func setStuck(_ generation: Generation, _ what: String) {
+    state.withLock { $0.stuck[generation.id] = (generation, what) }
+  }
+
+  func clearStuck(_ id: String) { state.withLock { $0.stuck[id] = nil } }
+
+  /// True when a step of this generation has not returned: no other may begin.
+  func isStuck(_ generation: Generation) -> Bool {
+    state.withLock { $0.stuck[generation.id]?.generation === generation }
+  }
+
+  /// Nothing is begun with a plugin whose code holds a thread of the host for ever.
+  func checkStuck(_ id: String) throws(HostError) {
+    guard let what = state.withLock({ $0.stuck[id]?.what }) else { return }
+    throw .unavailable(
+      "plugin_busy",
+      "`\(id)` is busy with \(what): restart the node to get rid of it (`symbolon stop`). What serves goes on serving.")
   }
 
   // MARK: Agreements

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Performs what a `ReloadMachine` asks for, up to the probation, on one thread and outside of all locks.
 final class ReloadTransaction: @unchecked Sendable {
-  // Proof: used by one thread at a time: the desk's until the probation begins, the probation's afterwards.
+  // Proof: used by one thread at a time: one that the desk's waits for until the probation begins, and the probation's
+  // afterwards; a thread whose step was given up touches it no more.
   let node: Node
   let ticket: ReloadTicket
   let layer: Layer
@@ -13,6 +14,11 @@ final class ReloadTransaction: @unchecked Sendable {
   var new: Generation?
   /// A fresh instance of the old code that took the state back.
   var returned: Generation?
+  private var isAnnounced = false
+  /// The old instance that gave its place to a fresh one, to be ended when calls run again.
+  var laggard: Generation?
+  /// The state that went back.
+  var handedBack: [UInt8]?
   /// The hash of the file that plugins.conf names, for the choice at a restart.
   var configured = ""
   /// The same before this transaction.
@@ -22,10 +28,16 @@ final class ReloadTransaction: @unchecked Sendable {
   private var entry: LibraryStore.Entry?
   private var description: PluginDescription?
   private var snapshot: [UInt8] = []
-  private var gateClosedAt: UInt64 = 0
+  /// Not zero while calls wait: nothing waits for the disk meanwhile.
+  private(set) var gateClosedAt: UInt64 = 0
+  /// Generations of which a step has not returned.
+  var stuck: [Generation] = []
+  /// While its actions are performed.
+  var watch: StepWatch?
 
   init(_ node: Node, _ ticket: ReloadTicket) throws(HostError) {
     let id = ticket.request.id
+    try node.desk.checkStuck(id)
     self.node = node
     self.ticket = ticket
     guard let plugin = node.configuration.plugins.first(where: { $0.id == id }), plugin.enabled else {
@@ -50,11 +62,12 @@ final class ReloadTransaction: @unchecked Sendable {
     guard machine.hasEnded else { return }
     node.loading.remove(id)
     if machine.state == .rejected, let entry, let reason = machine.reason { recordRejection(entry, reason) }
+    node.pruneSoon()
     ticket.end(machine.state, machine.reason)
   }
 
-  /// Performs an action and all that follow from it.
-  func perform(_ first: ReloadMachine.Action?) {
+  /// Performs an action and all that follow from it, on this thread.
+  func follow(_ first: ReloadMachine.Action?) {
     var next = first
     while let action = next {
       let event: ReloadMachine.Event
@@ -63,10 +76,16 @@ final class ReloadTransaction: @unchecked Sendable {
       } catch {
         event = .failed(action, error)
       }
-      next = machine.handle(event)
-      // The switch is told when all of it has happened; the end by whoever asked for the run.
-      if !machine.hasEnded, !machine.state.serves || machine.pending == nil { ticket.advance(machine.state) }
+      next = advance(action, event)
     }
+  }
+
+  /// Tells the machine and the ticket what happened.
+  func advance(_ action: ReloadMachine.Action, _ event: ReloadMachine.Event) -> ReloadMachine.Action? {
+    let next = machine.handle(event)
+    // The switch is told when all of it has happened; the end by whoever asked for the run.
+    if !machine.hasEnded, !machine.state.serves || machine.pending == nil { ticket.advance(machine.state) }
+    return next
   }
 
   private func perform(_ action: ReloadMachine.Action) throws(HostError) -> ReloadMachine.Event {
@@ -76,22 +95,32 @@ final class ReloadTransaction: @unchecked Sendable {
     case .describe: return .described(try describe())
     case .load: try load()
     case .make:
-      try new.map { new throws(HostError) in try named("cannot be made") { () throws(HostError) in try new.create() } }
+      try new.map { new throws(HostError) in
+        try named("cannot be made") { () throws(HostError) in
+          try perform(.create, of: new) { (new) throws(HostError) in try new.create() }
+        }
+      }
     case .closeGate: closeGate()
     case .drainOld: try drain(old)
     case .exportState: try exportState()
     case .importState: try importState()
-    case .stopOld: old?.stop()
+    case .stopOld: try old.map { old throws(HostError) in try perform(.stop, of: old) { $0.stop() } }
     case .startNew:
-      try new.map { new throws(HostError) in try named("cannot start") { () throws(HostError) in try new.start() } }
+      try new.map { new throws(HostError) in
+        try named("cannot start") { () throws(HostError) in
+          try perform(.start, of: new) { (new) throws(HostError) in try new.start() }
+        }
+      }
+      if let worker = new?.home as? WorkerHome, let before = old?.home as? WorkerHome { worker.prepare(like: before) }
     case .compareState: try compareState()
     case .commit: try commit()
     case .switchToNew: switchTo(new)
     case .openGate: openGate()
-    case .stopNew: new?.stop()
-    case .destroyNew: new?.destroy()
+    case .stopNew:
+      if let new, !isStuck(new) { try perform(.stop, of: new) { $0.stop() } }
+    case .destroyNew: end(new)
     case .restartOld: try restart()
-    case .watch: watch()
+    case .watch: beginProbation()
     default: try performReturn(action)
     }
     return .succeeded(action)
@@ -176,6 +205,7 @@ final class ReloadTransaction: @unchecked Sendable {
   // MARK: While calls wait
 
   func closeGate() {
+    if machine.state.serves { prepareReturn() }
     layer.closeGate(patience: plugin.reload.drainMs)
     gateClosedAt = MonotonicClock.nanoseconds
   }
@@ -183,6 +213,7 @@ final class ReloadTransaction: @unchecked Sendable {
   func openGate() {
     layer.openGate()
     let pause = Double(MonotonicClock.nanoseconds - gateClosedAt) / 1e6
+    gateClosedAt = 0
     ticket.add(["pause_ms": .number((pause * 100).rounded() / 100)])
   }
 
@@ -197,14 +228,20 @@ final class ReloadTransaction: @unchecked Sendable {
   private func exportState() throws(HostError) {
     guard let old, let transfer else { return }
     try named("cannot give its state") { () throws(HostError) in
-      snapshot = try old.home.exportState(version: transfer.version)
+      let version = transfer.version
+      snapshot = try perform(.exportState, of: old) { (old) throws(HostError) in
+        try old.home.exportState(version: version)
+      }
     }
   }
 
   private func importState() throws(HostError) {
     guard let new, let transfer else { return }
     try named("cannot take the state") { () throws(HostError) in
-      try new.home.importState(version: transfer.version, snapshot)
+      let (version, state) = (transfer.version, snapshot)
+      try perform(.importState, of: new) { (new) throws(HostError) in
+        try new.home.importState(version: version, state)
+      }
     }
   }
 
@@ -212,7 +249,10 @@ final class ReloadTransaction: @unchecked Sendable {
     guard let new, let transfer else { return }
     var again: [UInt8] = []
     try named("cannot give back the state that it took") { () throws(HostError) in
-      again = try new.home.exportState(version: transfer.version)
+      let version = transfer.version
+      again = try perform(.exportState, of: new) { (new) throws(HostError) in
+        try new.home.exportState(version: version)
+      }
     }
     guard again == snapshot else {
       throw .refused(
@@ -230,7 +270,8 @@ final class ReloadTransaction: @unchecked Sendable {
     // Without the marker the next start takes the new one without asking.
     node.loading.remove(id)
     do throws(HostError) {
-      try node.history.record(id, event(new, from: .shadow, to: .probation, reason: ""))
+      // Written now, which a kill of this process does not undo; on the disk when calls run again.
+      try node.history.record(id, event(new, from: .shadow, to: .probation, reason: ""), synced: gateClosedAt == 0)
     } catch {
       node.desk.forgetAgreement(id)
       throw error
@@ -243,6 +284,12 @@ final class ReloadTransaction: @unchecked Sendable {
     node.didStart(id)
     node.allow(id)
     node.desk.forgetAgreement(id)
+    if gateClosedAt == 0 { announce(generation) }
+  }
+
+  /// Tells others who serves now; not while calls wait.
+  func announce(_ generation: Generation) {
+    isAnnounced = true
     node.catalogChanged()
     let news = JSONValue.object([
       "plugin": .string(id), "generation": .unsigned(generation.number),
@@ -272,20 +319,35 @@ final class ReloadTransaction: @unchecked Sendable {
     snapshot = []
   }
 
-  private func watch() {
+  private func beginProbation() {
+    if isGated {
+      syncHistory()
+      if let new, !isAnnounced { announce(new) }
+    }
+    // A rollback that calls held up comes back here.
+    end(returned)
+    returned = nil
     keepSnapshot()
     if let new { Probation(new, self).begin(plugin.reload) }
   }
 
   /// The old one runs again: the same instance, or a fresh one when it cannot be started twice.
   private func restart() throws(HostError) {
-    guard let old else { return }
+    guard let old, !isStuck(old) else { return }
     do throws(HostError) {
-      try old.start()
+      try perform(.start, of: old) { (old) throws(HostError) in try old.start() }
     } catch {
-      let fresh = try node.makeGeneration(try old.again)
-      try node.begin(fresh)
+      guard !isStuck(old) else { throw error }
+      let (node, fresh) = (node, try node.makeGeneration(try old.again))
+      try perform(.start, of: fresh) { (fresh) throws(HostError) in try node.begin(fresh) }
       layer.publish(fresh)
+    }
+  }
+
+  /// What was written while calls waited reaches the disk; if it cannot, the node goes on with what serves.
+  func syncHistory() {
+    do throws(HostError) { try node.history.sync(id) } catch {
+      node.logger.error("the history is not on the disk", metadata: ["plugin": "\(id)", "reason": "\(error.message)"])
     }
   }
 

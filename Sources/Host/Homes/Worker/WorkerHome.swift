@@ -15,6 +15,8 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   private(set) var functions: [@convention(c) () -> Void] = []
   let state: Mutex<State> = Mutex(State())
   let changed = WaitPoint()
+  /// How long a step of life may take during a reload, in milliseconds; 0 = as long as at a start.
+  let stepLimit = Atomic<UInt64>(0)
   struct State {
     /// The process, from its start to its end.
     var link: WorkerLink?
@@ -219,6 +221,12 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     if link.isDead { throw link.deathError() }
   }
 
+  /// Makes ready for as many calls at once as the worker before it had.
+  func prepare(like old: WorkerHome) {
+    let lanes = old.state.withLock { $0.link }?.lanes ?? 0
+    state.withLock { $0.serving }?.open(lanes: min(lanes, 8))
+  }
+
   func stop() {
     let link = state.withLock { state in
       state.isStarted = false
@@ -285,6 +293,8 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     receiver: any ItemReceiver = NoItems.shared, payload: ((inout MessageWriter) -> Void)? = nil
   ) throws(HostError) {
     let lane = try link.takeLane()
+    let bound = stepLimit.load(ordering: .relaxed)
+    let limit = bound > 0 ? min(bound, UInt64(seconds) * 1000) : UInt64(seconds) * 1000
     var failure: LaneFailure?
     do throws(HostError) {
       try RootCallFrame.run { call in
@@ -296,7 +306,7 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
           writer.nest { payload?(&$0) }
         }
         guard let body else { return HostError.messageTooLarge("\(step)").write(to: call) }
-        let deadline = MonotonicClock.nanoseconds + UInt64(seconds) * 1_000_000_000
+        let deadline = MonotonicClock.nanoseconds + limit * 1_000_000
         do throws(LaneFailure) {
           let answer = try lane.end.ask(
             .life, body, receiver: receiver, HostConversation(link, call: call, deadline: deadline))
@@ -315,7 +325,7 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
         throw error
       }
       if case .late = failure {
-        link.kill(WorkerDeath(code: "worker_hung", reason: "did not \(step) within \(seconds) s and was ended"))
+        link.kill(WorkerDeath(code: "worker_hung", reason: "did not \(step) within \(limit) ms and was ended"))
       }
       link.failed(failure)
       throw link.deathError()

@@ -203,6 +203,16 @@ final class WorkerLink: @unchecked Sendable {
       "All \(LaneMemory.hostLanes) calls that the worker of `\(id)` takes at once are running: try again.")
   }
 
+  /// How many lanes have been opened.
+  var lanes: Int { pool.withLock { $0.all.count } }
+
+  /// Opens lanes before calls come, so that none of them waits for a thread of the worker.
+  func open(lanes count: Int) {
+    var taken: [HostLane] = []
+    while lanes < count, let lane = try? takeLane() { taken.append(lane) }
+    for lane in taken { giveBack(lane) }
+  }
+
   /// Gives a lane back; its memory is kept only where it is soon used again.
   func giveBack(_ lane: HostLane) {
     lane.end.reset(kept: lane.end.index < 8 ? 2 << 20 : 65_536)
