@@ -1,4 +1,4 @@
-"""The figures of reloads: calls that failed, the longest pause of a call, and memory that a reload leaves behind.
+"""The figures of reloads: calls that failed or ran twice, the longest pause of a call, and memory that a reload leaves.
 
 The load is a plugin of its own in the node, which calls the replaced one through an import from two threads.
 """
@@ -19,6 +19,7 @@ from node import BUILT, Node, NodeError
 RATE = 10_000  # Calls a second.
 RELOADS = 20
 REPEATS = int(os.environ.get("RELOADS") or 1000)
+WARM_UP = 20
 
 
 def compile_plugin(source, library, *definitions):
@@ -73,6 +74,10 @@ class ReloadNode:
     def reload(self, library):
         return json.loads(self.command("plugin", "reload", "counter", "--library", library, "--json").stdout)
 
+    def executed(self):
+        """How many calls the counter ran, over all of its versions; complete when the node has stopped."""
+        return sum(map(int, (self.folder / "data/counter/executed").read_text().split()))
+
     def dirty_kib(self):
         with open(f"/proc/{self.process.pid}/smaps_rollup") as rollup:
             return next(int(line.split()[1]) for line in rollup if line.startswith("Private_Dirty:"))
@@ -82,12 +87,24 @@ class ReloadNode:
         self.process.wait()
 
 
-def under_load(home):
-    """Reloads under load: (calls that failed, the longest call in ms with reloads, and without)."""
+class LoadResult:
+    """What happened to the calls."""
+
+    def __init__(self, quiet, loaded, executed, gate):
+        self.failed = quiet["failed"] + loaded["failed"]
+        # An answer that belongs to another call, or a call that did not run exactly once.
+        self.crossed = quiet["wrong"] + loaded["wrong"] + abs(executed - quiet["calls"] - loaded["calls"])
+        self.longest, self.quiet = loaded["longest_us"] / 1000, quiet["longest_us"] / 1000
+        # The longest time for which calls were held at the gate; None where none is closed.
+        self.gate = gate
+
+
+def under_load(home, *definitions):
+    """RELOADS reloads at RATE calls a second, and as many seconds without reloads."""
     with tempfile.TemporaryDirectory(prefix="symbolon-bench-") as name:
         folder = Path(name)
-        counters = [compile_plugin("Tests/Fixtures/stateful.c", folder / f"counter{version}.so",
-                                   f'VERSION="{version}.0.0"', "STATELESS") for version in (1, 2)]
+        counters = [compile_plugin("Benchmarks/Reload/counter.c", folder / f"counter{version}.so",
+                                   f'VERSION="{version}.0.0"', *definitions) for version in (1, 2)]
         load = compile_plugin("Benchmarks/Reload/load.c", folder / "load.so")
         node = ReloadNode(folder, {"counter": counters[0], "load": load}, home)
         node.sign(counters[1])
@@ -96,19 +113,24 @@ def under_load(home):
             out = node.command("load", "run", "--milliseconds", milliseconds, "--rate", RATE, "--json").stdout
             return json.loads(out)
 
+        gates = []
         try:
-            quiet = run(4000)
+            node.reload(counters[1])
+            node.reload(counters[0])
+            quiet = run(8000)
             result = {}
             thread = threading.Thread(target=lambda: result.update(run(8000)))
             thread.start()
             for number in range(RELOADS):
-                node.reload(counters[(number + 1) % 2])
+                gates.append(node.reload(counters[(number + 1) % 2]).get("pause_ms"))
+            if not thread.is_alive():
+                raise RuntimeError(f"{RELOADS} reloads took longer than the load: the machine is too busy")
             thread.join()
         finally:
             node.stop()
         if result["calls"] < RATE * 4:
             raise RuntimeError(f"only {result['calls']} calls were made in 8 s: the machine is too busy")
-        return result["failed"] + quiet["failed"], result["longest_us"] / 1000, quiet["longest_us"] / 1000
+        return LoadResult(quiet, result, node.executed(), max((gate for gate in gates if gate is not None), default=None))
 
 
 def compile_swift(library):
@@ -124,8 +146,25 @@ def compile_swift(library):
     return library
 
 
-def dirty_per_reload():
-    """KiB of private dirty memory that a reload leaves behind, calls running meanwhile.
+class SteadyLoad(threading.Thread):
+    """Calls until it is told to stop; a call that fails is remembered."""
+
+    def __init__(self, node):
+        super().__init__(daemon=True)
+        self.node, self.failed, self.ends = node, 0, False
+
+    def run(self):
+        while not self.ends:
+            out = self.node.command("load", "run", "--milliseconds", 2000, "--rate", 1000, "--json", check=False)
+            if out.returncode != 0:
+                self.failed += 1
+                return
+            result = json.loads(out.stdout)
+            self.failed += result["failed"] + result["wrong"]
+
+
+def dirty_per_reload(home):
+    """KiB of private dirty memory of the host's process that a reload leaves behind, calls running meanwhile.
 
     Each reload brings a library that the process has not seen: the same code with another hash, in a file of its own.
     """
@@ -134,7 +173,7 @@ def dirty_per_reload():
         original = compile_swift(folder / "counter.so")
         code = original.read_bytes()
         load = compile_plugin("Benchmarks/Reload/load.c", folder / "load.so")
-        node = ReloadNode(folder, {"counter": original, "load": load})
+        node = ReloadNode(folder, {"counter": original, "load": load}, home)
 
         def reload(number):
             library = folder / f"counter{number}.so"
@@ -142,35 +181,47 @@ def dirty_per_reload():
             node.sign(library)
             node.reload(library)
             library.unlink()
+            (folder / f"counter{number}.so.minisig").unlink()
 
+        calls = SteadyLoad(node)
         try:
             # What the first ones make once (threads, caches, arenas) is not theirs.
-            for number in range(10):
+            calls.start()
+            for number in range(WARM_UP):
                 reload(number)
-            thread = threading.Thread(
-                target=lambda: node.command("load", "run", "--milliseconds", 60_000, "--rate", 1000, check=False))
-            thread.daemon = True
-            thread.start()
             before = node.dirty_kib()
-            for number in range(10, 10 + REPEATS):
+            for number in range(WARM_UP, WARM_UP + REPEATS):
                 reload(number)
-            return (node.dirty_kib() - before) / REPEATS
+            grown = (node.dirty_kib() - before) / REPEATS
         finally:
+            calls.ends = True
+            calls.join()
             node.stop()
+        if calls.failed:
+            raise RuntimeError(f"{calls.failed} calls failed during {REPEATS} reloads ({home})")
+        return grown
+
+
+def pauses(figure, wanted):
+    for home, definitions in {"host": [], "worker": [], "state": ["STATE"]}.items():
+        names = {f"host.reload.{what}.{home}" for what in ("failed_calls", "answered_twice", "pause_ms")}
+        if not any(map(wanted, names)):
+            continue
+        result = under_load("worker" if home == "worker" else "host", *definitions)
+        if wanted(f"host.reload.failed_calls.{home}"):
+            yield figure(f"host.reload.failed_calls.{home}", result.failed, "calls")
+        if wanted(f"host.reload.answered_twice.{home}"):
+            yield figure(f"host.reload.answered_twice.{home}", result.crossed, "calls")
+        if wanted(f"host.reload.pause_ms.{home}"):
+            yield figure(f"host.reload.pause_ms.{home}", result.longest, "ms", "without_reloads", result.quiet)
+        if result.gate is not None and wanted(f"host.reload.gate_ms.{home}"):
+            yield figure(f"host.reload.gate_ms.{home}", result.gate, "ms")
 
 
 def figures(figure, wanted):
     """Yields what is wanted of host.reload."""
-    if wanted("host.reload.failed_calls") or wanted("host.reload.pause_ms.host"):
-        failed, longest, quiet = under_load("host")
-        if wanted("host.reload.failed_calls"):
-            yield figure("host.reload.failed_calls", failed, "calls")
-        if wanted("host.reload.pause_ms.host"):
-            yield figure("host.reload.pause_ms.host", longest, "ms", "without_reloads", quiet)
-    if wanted("host.reload.pause_ms.worker"):
-        failed, longest, quiet = under_load("worker")
-        if failed:
-            raise RuntimeError(f"{failed} calls failed while a worker was replaced")
-        yield figure("host.reload.pause_ms.worker", longest, "ms", "without_reloads", quiet)
-    if wanted("host.reload.dirty_kib_per_reload"):
-        yield figure("host.reload.dirty_kib_per_reload", dirty_per_reload(), "KiB", median_of=1)
+    yield from pauses(figure, wanted)
+    for home in ("host", "worker"):
+        name = f"host.reload.dirty_kib_per_reload.{home}"
+        if wanted(name):
+            yield figure(name, dirty_per_reload(home), "KiB")

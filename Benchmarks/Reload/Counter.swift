@@ -20,13 +20,15 @@ final class Counter: @unchecked Sendable {  // Proof: the database serialises it
 
   deinit { sqlite3_close_v2(database) }
 
-  func count() -> UInt64 {
+  func take(_ number: UInt64) -> UInt64 {
     var statement: OpaquePointer?
-    sqlite3_prepare_v2(database, "SELECT value + length(?1) FROM calls", -1, &statement, nil)
+    sqlite3_prepare_v2(database, "SELECT value + ?1 FROM calls", -1, &statement, nil)
     defer { sqlite3_finalize(statement) }
-    let text = started.formatted(.iso8601)
-    sqlite3_bind_int64(statement, 1, Int64(text.utf8.count))
-    return sqlite3_step(statement) == SQLITE_ROW ? UInt64(sqlite3_column_int64(statement, 0)) : 0
+    // A formatter at work, as in a real plugin.
+    guard !started.formatted(.iso8601).isEmpty else { return 0 }
+    sqlite3_bind_int64(statement, 1, Int64(bitPattern: number))
+    guard sqlite3_step(statement) == SQLITE_ROW else { return 0 }
+    return UInt64(bitPattern: sqlite3_column_int64(statement, 0))
   }
 }
 
@@ -38,7 +40,10 @@ actor Ticker {
 private let counter = Plugin(
   id: "counter", version: "1.0.0", summary: "A counter in Swift for measurements",
   methods: [
-    Method("count", "The count", .reads, returns: u64("value")) { (layer: Counter, call: Call) in layer.count() }
+    Method("take", "Give a number back", .reads, u64("number"), returns: u64("number")) {
+      (layer: Counter, call: Call, number: UInt64) in
+      layer.take(number)
+    }
   ], create: { _ in Counter() })
 
 /// The one symbol that this library exports.
