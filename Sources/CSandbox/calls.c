@@ -17,7 +17,8 @@
 static const char *const allowed[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "close",
     "close_range", "lseek", "fstat", "stat", "lstat", "newfstatat", "statx", "fstatfs", "statfs", "open", "openat",
-    "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "mkdir", "mkdirat", "rmdir",
+    "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd",
+    "chdir", "fchdir", "mkdir", "mkdirat", "rmdir",
     "unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "ftruncate",
     "truncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "fadvise64", "copy_file_range", "sendfile",
     "splice", "tee", "flock", "fchmod", "fchown", "umask", "dup", "dup2", "dup3", "fcntl", "pipe", "pipe2",

@@ -117,7 +117,7 @@ extension Node {
       "restarts": .unsigned(worker?.restarts ?? 0),
       "id": .string(layer.id), "version": .string(description.version), "summary": .string(description.summary),
       "library_sha256": .string(generation.entry.sha256), "generation": .unsigned(generation.number),
-      "state": .string(state(of: layer.id)), "home": .string(generation.home.kind.rawValue),
+      "state": .string(state(of: layer, generation).state.rawValue), "home": .string(generation.home.kind.rawValue),
       // What was granted, not what was asked for: `edge.fetch` lets a plugin no further than this.
       "permissions": .array(generation.host.grants.permissions.map { .string($0.description) }),
       "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),

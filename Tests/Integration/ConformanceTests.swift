@@ -70,7 +70,7 @@ import Testing
     ("changes-environment", "process.environment", "failed", "ANSWER=yes"),
     ("prints", "process.output", "failed", "standard output"),
     ("keeps-thread", "process.threads", "failed", "still run after stop"),
-    ("keeps-file", "process.descriptors", "failed", "/etc/passwd"),
+    ("keeps-file", "process.descriptors", "failed", "/dev/zero"),
     ("unsteady-state", "state.same", "failed", "other bytes"),
     ("unsteady-state", "state.unknown", "failed", "does not list"),
     ("trusting-state", "state.random", "crashed", "Segmentation fault"),
@@ -142,6 +142,27 @@ import Testing
     let bad = report.cases.filter { !["success", "skipped", "warning"].contains($0.outcome) }
     #expect(status == 0 && bad.isEmpty, "seed \(report.seed): \(bad)")
     #expect(report.cases.filter { $0.outcome == "success" }.count >= 60, "seed \(report.seed)")
+  }
+
+  /// What a stranger's library could do to whoever looks at it.
+  @Test func aPluginUnderTestIsConfined() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "confined-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (library, loot) = ("\(folder)/libthief.so", "\(folder)/loot")
+    let source = """
+      #include <fcntl.h>
+      #include <stdlib.h>
+      __attribute__((constructor)) static void take(void) { open("\(loot)", O_WRONLY | O_CREAT, 0600); }
+      """
+    try source.write(toFile: "\(folder)/thief.c", atomically: true, encoding: .utf8)
+    try #require(try RunningNode.run(["cc", "-fPIC", "-shared", "-o", library, "\(folder)/thief.c"]).status == 0)
+    let held = try RunningNode.run([Self.symbolon, "plugin", "verify", library])
+    #expect(held.out.contains("; confined: files, network, system calls\n"), "\(held)")
+    #expect(!FileManager.default.fileExists(atPath: loot))
+    let free = try RunningNode.run([Self.symbolon, "plugin", "verify", library, "--no-sandbox"])
+    #expect(free.out.contains("; not confined: the plugin's code ran with your rights\n"), "\(free)")
+    #expect(FileManager.default.fileExists(atPath: loot))
   }
 
   @Test func aCaseIsRepeatedByNameAndSeed() throws {

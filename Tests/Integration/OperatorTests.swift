@@ -207,7 +207,7 @@ import Testing
     let node = try RunningNode(idle: chain)
     defer { node.stop() }
     let out = try node.command("check").out
-    #expect(out.contains(/third +1.0.0 +host +2 +0 +A link of a chain/))
+    #expect(out.contains(/third +1.0.0 +host +tests \(local\) +2 +0 +A link of a chain/))
     #expect(out.contains(/first +call:second.pass +yes/) && out.contains(/second +call:third.pass +no/))
     let report = try #require(try json(try node.command("check", "--json").out) as? [String: Any])
     #expect(report["ok"] as? Bool == true && (report["plugins"] as? [Any])?.count == 3)

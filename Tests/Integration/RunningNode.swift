@@ -209,3 +209,12 @@ final class RunningCommand {
     return String(decoding: bytes, as: UTF8.self)
   }
 }
+
+/// Waits for up to eight seconds.
+func soon(_ condition: () throws -> Bool) throws -> Bool {
+  for _ in 0..<160 {
+    if try condition() { return true }
+    usleep(50_000)
+  }
+  return false
+}

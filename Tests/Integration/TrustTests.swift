@@ -212,6 +212,11 @@ import Testing
       #expect(refused.err.contains(line), "\(refused.err)")
     }
     #expect(try node.command("plugin", "list").out.contains("1.0.0"))
+    // The yes belongs to one reload: one that comes to nothing grants nothing.
+    #expect(try node.command("plugin", "reload", "asker", "--library", "/nowhere.so", "--grant").status != 0)
+    let early = try node.command("plugin", "reload", "asker", "--library", new, "--grant", "--dry-run")
+    #expect(early.status == 0, "\(early)")
+    #expect(try node.command("plugin", "reload", "asker", "--library", new).err.contains("asks for more"))
     #expect(try node.command("plugin", "reload", "asker", "--library", new, "--grant").status == 0)
     #expect(try node.command("asker", "sign").out == "0\n")
     // What was granted once is not asked for again.

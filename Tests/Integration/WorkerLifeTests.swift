@@ -118,12 +118,4 @@ import Testing
     #expect(try soon { try count("task") <= before.1 + 2 })
     #expect(try soon { try count("fd") <= before.0 + 2 })
   }
-
-  private func soon(_ condition: () throws -> Bool) throws -> Bool {
-    for _ in 0..<160 {
-      if try condition() { return true }
-      usleep(50_000)
-    }
-    return false
-  }
 }

@@ -128,13 +128,4 @@ import Testing
     let results = callers.all()
     #expect(results.count == 96 && results.allSatisfy { $0.out == "70000\n" })
   }
-
-  /// Waits for up to five seconds.
-  private func soon(_ condition: () throws -> Bool) throws -> Bool {
-    for _ in 0..<100 {
-      if try condition() { return true }
-      usleep(50_000)
-    }
-    return false
-  }
 }

@@ -19,6 +19,8 @@ struct Candidate {
   var entry: LibraryStore.Entry
   var description: PluginDescription
   var home: any PluginHome
+  /// Who signed it, as it was when it was opened.
+  var verdict: TrustCheck.Verdict
 
   var id: String { description.id }
 }
@@ -30,16 +32,19 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
   let description: PluginDescription
   let home: any PluginHome
   let host: HostContext
+  /// Who signed the library, as it was when it was opened.
+  let verdict: TrustCheck.Verdict
   private let imports: [ImportBinding]
 
   init(
-    number: UInt64, entry: LibraryStore.Entry, description: PluginDescription, home: any PluginHome,
-    methods: [String: LoadedMethod], imports: [ImportBinding], host: HostContext
+    number: UInt64, of candidate: Candidate, methods: [String: LoadedMethod], imports: [ImportBinding],
+    host: HostContext
   ) {
     self.number = number
-    self.entry = entry
-    self.description = description
-    self.home = home
+    entry = candidate.entry
+    description = candidate.description
+    home = candidate.home
+    verdict = candidate.verdict
     self.host = host
     self.imports = imports
     super.init(methods: methods)
@@ -49,7 +54,9 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
 
   /// The same code once more, for another instance of it.
   var again: Candidate {
-    get throws(HostError) { Candidate(entry: entry, description: description, home: try home.again()) }
+    get throws(HostError) {
+      Candidate(entry: entry, description: description, home: try home.again(), verdict: verdict)
+    }
   }
 
   /// Makes the instance. [control]

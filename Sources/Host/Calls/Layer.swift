@@ -73,6 +73,9 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
     waiting.wait(milliseconds: Int(milliseconds)) { generation.running.load(ordering: .sequentiallyConsistent) == 0 }
   }
 
+  /// True while calls from outside wait.
+  var isGated: Bool { gate.load(ordering: .relaxed) != 0 }
+
   /// Lets calls from outside wait; `patience` is how long the drain may take, in milliseconds.
   func closeGate(patience: UInt64) {
     self.patience.store(15_000 + Int(patience), ordering: .relaxed)

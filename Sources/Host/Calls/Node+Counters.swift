@@ -5,6 +5,8 @@ package struct MethodCount: Equatable, Sendable {
   package var plugin: String
   package var generation: UInt64
   package var home: String
+  /// One of `PluginState`.
+  package var state: String
   package var name: String
   package var calls: UInt64
   package var errors: UInt64
@@ -13,10 +15,11 @@ package struct MethodCount: Equatable, Sendable {
 
   package init(
     plugin: String, generation: UInt64, home: String, name: String, calls: UInt64, errors: UInt64, inFlight: UInt64,
-    latency: Histogram.Snapshot
+    latency: Histogram.Snapshot, state: String = PluginState.running.rawValue
   ) {
     (self.plugin, self.generation, self.home, self.name) = (plugin, generation, home, name)
     (self.calls, self.errors, self.inFlight, self.latency) = (calls, errors, inFlight, latency)
+    self.state = state
   }
 
   package var id: String { "\(plugin).\(name)" }
@@ -24,7 +27,8 @@ package struct MethodCount: Equatable, Sendable {
   /// Every bucket that holds something: finer than the catalog, so that `top` can show the time between two readings.
   package var json: JSONValue {
     .object([
-      "plugin": .string(plugin), "generation": .unsigned(generation), "home": .string(home), "name": .string(name),
+      "plugin": .string(plugin), "generation": .unsigned(generation), "home": .string(home),
+      "state": .string(state), "name": .string(name),
       "calls": .unsigned(calls), "errors": .unsigned(errors), "in_flight": .unsigned(inFlight),
       "sum_ns": .unsigned(latency.sum),
       "buckets": .array(
@@ -47,7 +51,7 @@ package struct MethodCount: Equatable, Sendable {
     self.init(
       plugin: plugin, generation: number("generation"), home: json[key: "home"]?.string ?? "?", name: name,
       calls: number("calls"), errors: number("errors"), inFlight: number("in_flight"),
-      latency: Histogram.Snapshot(counts: counts, sum: number("sum_ns")))
+      latency: Histogram.Snapshot(counts: counts, sum: number("sum_ns")), state: json[key: "state"]?.string ?? "?")
   }
 }
 
@@ -56,13 +60,14 @@ extension Node {
   var counts: [MethodCount] {
     runningLayers.flatMap { layer -> [MethodCount] in
       guard let generation = layer.generation else { return [] }
+      let state = state(of: layer, generation).state.rawValue
       return generation.description.methods.compactMap { generation.methods[$0.signature.name] }.map { method in
         let latency = method.counters.latency.snapshot()
         let calls = method.counters.calls.load(ordering: .relaxed)
         return MethodCount(
           plugin: layer.id, generation: generation.number, home: generation.home.kind.rawValue,
           name: method.signature.name, calls: calls, errors: method.counters.errors.load(ordering: .relaxed),
-          inFlight: calls > latency.count ? calls - latency.count : 0, latency: latency)
+          inFlight: calls > latency.count ? calls - latency.count : 0, latency: latency, state: state)
       }
     }
   }

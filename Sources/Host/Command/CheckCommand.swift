@@ -34,24 +34,32 @@ struct Checker {
 
   /// What a dry run found.
   struct Report {
+    /// A plugin, what its library says of itself, who signed it and where it would run.
+    struct Row {
+      var plugin: Configuration.Plugin
+      var description: PluginDescription
+      var verdict: TrustCheck.Verdict
+    }
+
     /// In the order in which they would start.
-    var plugins: [(plugin: Configuration.Plugin, description: PluginDescription)]
+    var plugins: [Row]
     var problems: [HostError]
   }
 
   /// All problems, not only the first: a library that cannot be described, and whatever does not fit together.
   func report() -> Report {
-    var described: [PluginDescription] = []
+    var rows: [Report.Row] = []
     var problems: [HostError] = []
-    let enabled = configuration.plugins.filter(\.enabled)
-    for plugin in enabled {
-      do throws(HostError) { described.append(try describe(plugin)) } catch { problems.append(error) }
+    for plugin in configuration.plugins where plugin.enabled {
+      do throws(HostError) { rows.append(try look(at: plugin)) } catch { problems.append(error) }
     }
     // With a library missing, others would seem to lack their providers.
     guard problems.isEmpty else { return Report(plugins: [], problems: problems) }
-    do throws(HostError) { described = try LoadOrder.arrange(described) } catch { problems.append(error) }
-    let rows = described.compactMap { description in
-      enabled.first { $0.id == description.id }.map { (plugin: $0, description: description) }
+    do throws(HostError) {
+      let order = try LoadOrder.arrange(rows.map(\.description))
+      rows = order.compactMap { next in rows.first { $0.plugin.id == next.id } }
+    } catch {
+      problems.append(error)
     }
     return Report(plugins: rows, problems: problems)
   }
@@ -63,10 +71,12 @@ struct Checker {
     return report.plugins.map(\.description)
   }
 
-  private func describe(_ plugin: Configuration.Plugin) throws(HostError) -> PluginDescription {
-    let path = try LibrarySearch(configuration).resolve(plugin.library)
-    let entry = LibraryStore.Entry(sha256: "", path: path)
-    return try Library(opening: entry, expecting: plugin.id, liveEntries: []).description
+  /// What a start would check before it opens a library, and what the library says to another process.
+  private func look(at plugin: Configuration.Plugin) throws(HostError) -> Report.Row {
+    let (entry, verdict) = try TrustCheck.check(plugin, of: configuration)
+    let description = try DescribeChild.run(entry, plugin, home: verdict.home)
+    try verdict.manifest?.match(description)
+    return Report.Row(plugin: plugin, description: description, verdict: verdict)
   }
 }
 
@@ -78,16 +88,18 @@ extension Checker.Report {
     table.add("PLUGIN", least: 12)
     table.add("VERSION", least: 8)
     table.add("HOME")
+    table.add("SIGNER", least: 8)
     for name in ["METHODS", "IMPORTS"] { table.addNumber(name) }
     table.add("WHAT", least: 4)
     var permissions = Table()
     permissions.add("PLUGIN", least: 12)
     permissions.add("PERMISSION", least: 12)
     permissions.add("ALLOWED")
-    for (plugin, description) in plugins {
+    for row in plugins {
+      let (plugin, description) = (row.plugin, row.description)
       table.append([
-        plugin.id, description.version, plugin.home?.rawValue ?? "host", String(description.methods.count),
-        String(description.imports.count), description.summary,
+        plugin.id, description.version, row.verdict.home.rawValue, row.verdict.signer.label,
+        String(description.methods.count), String(description.imports.count), description.summary,
       ])
       for permission in Grants.requested(by: description) {
         permissions.append([plugin.id, permission.description, Self.isAllowed(permission, plugin) ? "yes" : "no"])
@@ -100,17 +112,19 @@ extension Checker.Report {
     .object([
       "ok": .bool(problems.isEmpty),
       "plugins": .array(
-        plugins.map { plugin, description in
-          .object([
+        plugins.map { row in
+          let (plugin, description) = (row.plugin, row.description)
+          let members: [String: JSONValue] = [
             "id": .string(plugin.id), "version": .string(description.version),
-            "summary": .string(description.summary), "home": .string(plugin.home?.rawValue ?? "host"),
+            "summary": .string(description.summary), "home": .string(row.verdict.home.rawValue),
             "methods": .unsigned(UInt64(description.methods.count)),
             "imports": .unsigned(UInt64(description.imports.count)),
             "permissions": .array(
               Grants.requested(by: description).map {
                 .object(["permission": .string($0.description), "allowed": .bool(Self.isAllowed($0, plugin))])
               }),
-          ])
+          ]
+          return .object(members.merging(row.verdict.signer.members) { $1 })
         }),
     ])
   }

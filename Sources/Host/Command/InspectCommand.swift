@@ -28,12 +28,18 @@ enum Inspection {
   /// Of a library that need not run anywhere.
   static func file(_ path: String, _ configuration: Configuration?) throws(HostError) -> JSONValue {
     let report = try TrustCheck.report(path, configuration?.trust ?? Configuration.TrustPolicy())
-    guard case .object(var members) = report.json, report.manifest == nil else { return report.json }
+    guard case .object(var members) = report.json else { return report.json }
+    members["signed"] = .string(report.signer.label)
+    if report.homes.contains(.host) { members["in_host"] = .string(fullTrust) }
+    guard report.manifest == nil else { return .object(members) }
     members["note"] = .string(
       "This library is not sealed: it says nothing of itself without being run. `symbolon plugin verify` runs it in a child process."
     )
     return .object(members)
   }
+
+  /// What holds a library in the host's process.
+  static let fullTrust = "none: in-process = full trust, it may do all that the node's user may"
 
   /// How many events of a plugin's history are shown.
   static let historyTail = 10
@@ -66,7 +72,7 @@ extension Node {
     ]
     guard let layer = layer(id), let generation = layer.generation else {
       let (state, reason) = idleState(of: plugin)
-      members["state"] = .string(state)
+      members["state"] = .string(state.rawValue)
       members["reason"] = .string(reason)
       return .object(members)
     }
@@ -77,9 +83,11 @@ extension Node {
   private func running(
     _ layer: Layer, _ generation: Generation, _ plugin: Configuration.Plugin
   ) -> [String: JSONValue] {
+    let (state, reason) = state(of: layer, generation)
     func list(_ permissions: [Permission]) -> JSONValue { .array(permissions.map { .string($0.description) }) }
     var members: [String: JSONValue] = [
-      "state": .string(state(of: layer.id)), "version": .string(generation.description.version),
+      "state": .string(state.rawValue), "reason": reason.map { .string($0) } ?? .null,
+      "version": .string(generation.description.version),
       "generation": .unsigned(generation.number), "library_sha256": .string(generation.entry.sha256),
       "stored_at": .string(generation.entry.path), "home": .string(generation.home.kind.rawValue),
       "process": generation.home.processID.map { .integer(Int64($0)) } ?? .null,
@@ -89,18 +97,13 @@ extension Node {
       "permissions_granted": list(generation.host.grants.permissions),
       "permissions_limit": plugin.permissions.map(list) ?? .null,
     ]
-    let check = TrustCheck(configuration.trust)
-    if let verdict = try? check.check(generation.entry, plugin, source: generation.entry.path) {
-      members["sealed"] = .bool(verdict.manifest != nil)
-      members["role"] = .string(verdict.signer.role.rawValue)
-      members["signer"] = verdict.signer.name.map { .string($0) } ?? .null
-      members["key"] = verdict.signer.keyID.map { .string($0) } ?? .null
-    }
+    members["sealed"] = .bool(generation.verdict.manifest != nil)
+    members.merge(generation.verdict.signer.members) { $1 }
     if let worker = generation.home as? WorkerHome {
       members["confinement"] = worker.confinement?.json ?? .null
       members["restarts"] = .unsigned(worker.restarts)
     } else {
-      members["confinement"] = .string("none: it runs in the host's process, with all that the host may do")
+      members["confinement"] = .string(Inspection.fullTrust)
     }
     members["state_schema"] = generation.description.state.map {
       .object(["id": .string($0.id), "version": .unsigned(UInt64($0.version))])

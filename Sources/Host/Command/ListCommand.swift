@@ -22,6 +22,7 @@ struct ListPlugins: ParsableCommand {
     table.addNumber("GEN")
     table.add("STATE")
     table.add("HOME")
+    table.add("SIGNER", least: 8)
     for name in ["CALLS", "ERRORS", "P99"] { table.addNumber(name) }
     var reasons: [String] = []
     for row in rows {
@@ -29,7 +30,7 @@ struct ListPlugins: ParsableCommand {
       let id = row[key: "id"]?.string ?? "?"
       table.append([
         id, row[key: "version"]?.string ?? "-", number("generation"), row[key: "state"]?.string ?? "?",
-        row[key: "home"]?.string ?? "-", number("calls"), number("errors"),
+        row[key: "home"]?.string ?? "-", row[key: "signed"]?.string ?? "-", number("calls"), number("errors"),
         row[key: "latency"]?[key: "p99_ns"]?.unsigned.map(Readable.duration) ?? "-",
       ])
       if let reason = row[key: "reason"]?.string, !reason.isEmpty { reasons.append("\(id): \(reason)") }
@@ -44,7 +45,7 @@ extension Node {
   func plugins() -> JSONValue {
     let running = runningLayers
     let rows = running.compactMap { layer in
-      layer.generation.map { Self.summary(layer, $0, state: state(of: layer.id)) }
+      layer.generation.map { summary(layer, $0) }
     }
     let others = configuration.plugins.filter { plugin in !running.contains { $0.id == plugin.id } }
     return .array(
@@ -52,29 +53,9 @@ extension Node {
         + others.map { plugin in
           let (state, reason) = idleState(of: plugin)
           return .object([
-            "id": .string(plugin.id), "state": .string(state), "reason": .string(reason),
+            "id": .string(plugin.id), "state": .string(state.rawValue), "reason": .string(reason),
             "home": plugin.home.map { .string($0.rawValue) } ?? .null, "library": .string(plugin.library),
           ])
         })
-  }
-
-  /// `running`, or where its newest library is on its way to being permanent.
-  func state(of id: String) -> String {
-    guard let generation = layer(id)?.generation else { return "stopped" }
-    let last = history.entries(id).last { $0.sha256 == generation.entry.sha256 && $0.to.serves }
-    return last?.to.rawValue ?? "running"
-  }
-
-  /// Why a plugin of plugins.conf does not run.
-  func idleState(of plugin: Configuration.Plugin) -> (state: String, reason: String) {
-    guard plugin.enabled else { return ("disabled", "`symbolon plugin enable \(plugin.id)` starts it.") }
-    if let reason = forbidden[plugin.id] { return ("disabled", reason) }
-    let events = history.entries(plugin.id)
-    for event in events.reversed() {
-      if let reason = history.quarantined(event.sha256) { return ("quarantined", reason) }
-      if event.to == .permanent { break }
-    }
-    let last = events.last { !$0.reason.isEmpty }
-    return ("failed", last?.reason ?? "It does not run; the node's log says why, `symbolon reload` tries again.")
   }
 }

@@ -131,7 +131,7 @@ enum ReloadSentence {
         + (draining > 0 ? "; \(draining) calls finish on the old one." : ".")
     case "permanent": return "Reloaded \(id): \(versions), permanent."
     case "rolled_back": return "Rolled back \(id): \(text("to_version")) → \(text("from_version"))\(reason)"
-    case "rejected": return "Rejected \(id) \(text("to_version"))\(reason)"
+    case "rejected": return "Rejected \(id)\(report[key: "to_version"]?.string.map { " \($0)" } ?? "")\(reason)"
     case "superseded": return "A newer request took its place: ticket \(text("superseded_by"))."
     case "described":
       let state = report[key: "state_version"]?.unsigned.map { "its state would move as version \($0)" }

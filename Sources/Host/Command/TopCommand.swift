@@ -111,10 +111,12 @@ package struct TopReport {
     table.add("METHOD", least: 12)
     table.add("HOME")
     for name in ["GEN", "CALLS", "ERRORS", "NOW", "CALLS/S", "P50", "P99"] { table.addNumber(name) }
-    let room = height.map { max(1, $0 - 4) } ?? rows.count
+    let news = stateNews.map { String($0.prefix(width)) }
+    let room = height.map { max(1, $0 - 4 - news.count) } ?? rows.count
     for row in rows.prefix(room) {
       table.append([
-        row.method.id, row.method.home, String(row.method.generation), Readable.count(row.method.calls),
+        row.method.id, row.method.home, String(row.method.generation),
+        Readable.count(row.method.calls),
         Readable.count(row.method.errors), Readable.count(row.method.inFlight), Readable.rate(row.rate),
         row.p50.map(Readable.duration) ?? "-", row.p99.map(Readable.duration) ?? "-",
       ])
@@ -122,9 +124,19 @@ package struct TopReport {
     let running = reading.methods.reduce(0) { $0 + $1.inFlight }
     let head =
       "Symbolon \(reading.version), up \(reading.uptime / 1000) s; \(reading.methods.count) methods, \(running) calls run now"
-    return String(head.prefix(width)) + "\n\n"
+    return ([String(head.prefix(width))] + news).joined(separator: "\n") + "\n\n"
       + (rows.isEmpty ? "No method was called yet; --all lists them." : table.text(width: width))
       + (rows.count > room ? "\n… and \(rows.count - room) more" : "")
+  }
+
+  /// Plugins of which more is to say than that they serve, one line in all.
+  private var stateNews: [String] {
+    var states: [String: String] = [:]
+    for method in reading.methods where !["running", "permanent"].contains(method.state) {
+      states[method.plugin] = method.state
+    }
+    guard !states.isEmpty else { return [] }
+    return [states.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")]
   }
 
   package var json: JSONValue {
@@ -134,7 +146,8 @@ package struct TopReport {
         rows.map { row in
           var members: [String: JSONValue] = [
             "method": .string(row.method.id), "plugin": .string(row.method.plugin), "name": .string(row.method.name),
-            "home": .string(row.method.home), "generation": .unsigned(row.method.generation),
+            "home": .string(row.method.home), "state": .string(row.method.state),
+            "generation": .unsigned(row.method.generation),
             "calls": .unsigned(row.method.calls), "errors": .unsigned(row.method.errors),
             "in_flight": .unsigned(row.method.inFlight), "calls_per_second": .number(row.rate),
             "latency": row.method.latency.json,

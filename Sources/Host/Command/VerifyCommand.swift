@@ -7,8 +7,9 @@ struct VerifyPlugin: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Test whether a plugin keeps the contract.",
     discussion: """
-      Each case runs in a process of its own, with arguments that a seed determines. The plugin's code is run, with your
-      rights: verify what you built or would load. Exit status 0: nothing failed, crashed or timed out.
+      Each case runs in a process of its own, with arguments that a seed determines, and confined like a worker:
+      it reads the library's folder and the system's libraries, and writes a folder that is removed afterwards. Exit
+      status 0: nothing failed, crashed or timed out.
       """)
 
   @Argument(help: "The library.")
@@ -32,6 +33,9 @@ struct VerifyPlugin: ParsableCommand {
   @Flag(help: "Run the cases in this process, for a debugger.")
   var inProcess = false
 
+  @Flag(help: "Let the plugin's code do all that you may.")
+  var noSandbox = false
+
   @Flag(help: "List the cases and what each means.")
   var list = false
 
@@ -49,12 +53,12 @@ struct VerifyPlugin: ParsableCommand {
       let path = try AbsolutePath.of(file)
       guard access(path, R_OK) == 0 else { throw .notFound("no_library", "\(file) cannot be read: build it first.") }
       var run = ConformanceRun(
-        path: path, seed: seed, timeoutMs: UInt64(timeout * 1000), isInProcess: inProcess)
+        path: path, seed: seed, timeoutMs: UInt64(timeout * 1000), isInProcess: inProcess, isConfined: !noSandbox)
       try run.run(cases) { row in if !json { Self.show(row) } }
       if json {
         print(run.json.text)
       } else {
-        print("\n\(run.summary); seed \(run.seed)")
+        print("\n\(run.summary); seed \(run.seed); \(run.confinementText)")
         if let bad = run.rows.first(where: \.report.outcome.isBad) {
           print("Again: symbolon plugin verify \(file) --reproduce \(bad.name):\(run.seed)")
         }
@@ -107,6 +111,7 @@ struct VerifyCase: ParsableCommand {
   @Argument var file: String
   @Option var `case`: String
   @Option var seed: UInt64
+  @Flag var confine = false
 
   func run() {
     let report = CaseProcess.reportFile
@@ -117,10 +122,23 @@ struct VerifyCase: ParsableCommand {
     // The usual handlers again: a plugin is judged against a fresh process.
     signal(SIGPIPE, SIG_DFL)
     FaultWatch.install(reportingTo: report)
+    let confinement = confine ? Self.confine(file).json : .null
+    Self.write(.object(["confinement": confinement]), to: report)
     let verdict = ConformanceRun.perform(one, file, seed)
-    let text = Array(CaseProcess.Report(verdict).json.text.utf8)
-    _ = text.withUnsafeBytes { write(report, $0.baseAddress, $0.count) }
+    Self.write(CaseProcess.Report(verdict).json, to: report)
     // Not exit(): what a plugin registered for the end of a process is none of this case.
     _exit(0)
+  }
+
+  /// What a plugin under test gets: its own folder to read, a scratch folder to write, more memory than any case takes.
+  private static func confine(_ file: String) -> Confinement {
+    let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? "."
+    let scratch = getenv("TMPDIR").map { [String(cString: $0)] } ?? []
+    return Sandbox.confine(read: [folder], write: scratch, ports: [], memory: 8 << 30)
+  }
+
+  private static func write(_ value: JSONValue, to file: Int32) {
+    let text = Array((value.text + "\n").utf8)
+    _ = text.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
   }
 }

@@ -7,6 +7,8 @@ struct CaseProcess {
     var outcome: Outcome
     var message: String
     var milliseconds: UInt64 = 0
+    /// What the kernel held the case to; nil when it was to run with the caller's rights, or did not get so far.
+    var confinement: Confinement?
   }
 
   /// The descriptor on which the child reports.
@@ -18,6 +20,7 @@ struct CaseProcess {
   let name: String
   let seed: UInt64
   let timeoutMs: UInt64
+  let isConfined: Bool
 
   func run() throws(HostError) -> Report {
     var (report, errors): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
@@ -57,7 +60,8 @@ struct CaseProcess {
     // A group of its own: what a plugin forks is ended with it.
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     posix_spawnattr_setpgroup(&attributes, 0)
-    let words = ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed)]
+    let words =
+      ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed)] + (isConfined ? ["--confine"] : [])
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     var environment: [UnsafeMutablePointer<CChar>?] = Self.environment(folder).map { strdup($0) } + [nil]
     defer { for pointer in pointers + environment { free(pointer) } }
@@ -115,6 +119,15 @@ struct CaseProcess {
   }
 
   private static func judge(_ status: Int32?, _ report: String, _ errors: String) -> Report {
+    // The first line tells how the case is confined, the second how it ended.
+    let lines = report.split(separator: "\n", maxSplits: 1)
+    let confinement = lines.first.flatMap { try? JSONValue(parsing: $0.utf8) }?[key: "confinement"]
+    var judgement = judge(status, lines.count > 1 ? lines[1] : "", errors)
+    if let confinement, confinement != .null { judgement.confinement = Confinement(json: confinement) }
+    return judgement
+  }
+
+  private static func judge(_ status: Int32?, _ report: Substring, _ errors: String) -> Report {
     guard let status else { return Report(outcome: .timedOut, message: "") }
     if let object = try? JSONValue(parsing: report.utf8), let word = object[key: "outcome"]?.string,
       let outcome = Outcome(rawValue: word)

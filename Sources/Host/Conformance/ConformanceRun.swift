@@ -14,11 +14,16 @@ struct ConformanceRun {
   let timeoutMs: UInt64
   /// For debuggers: no children.
   let isInProcess: Bool
+  /// Whether children take from themselves what a worker may not do.
+  let isConfined: Bool
+  /// What the kernel held the cases to; nil when none was confined.
+  private(set) var confinement: Confinement?
 
   private(set) var rows: [Row] = []
 
-  init(path: String, seed: UInt64, timeoutMs: UInt64, isInProcess: Bool) {
+  init(path: String, seed: UInt64, timeoutMs: UInt64, isInProcess: Bool, isConfined: Bool) {
     (self.path, self.seed, self.timeoutMs, self.isInProcess) = (path, seed, timeoutMs, isInProcess)
+    self.isConfined = isConfined
   }
 
   /// Runs these cases in order; `observe` sees each result.
@@ -32,7 +37,9 @@ struct ConformanceRun {
       } else if isInProcess {
         report = CaseProcess.Report(Self.perform(one, path, seed))
       } else {
-        report = try CaseProcess(path: path, name: one.name, seed: seed, timeoutMs: timeoutMs).run()
+        report = try CaseProcess(path: path, name: one.name, seed: seed, timeoutMs: timeoutMs, isConfined: isConfined)
+          .run()
+        confinement = confinement ?? report.confinement
       }
       if report.outcome.isBad { useless.insert(one.name) }
       let row = Row(name: one.name, summary: one.summary, report: report)
@@ -57,8 +64,18 @@ struct ConformanceRun {
     Outcome.allCases.filter { count($0) > 0 }.map { "\(count($0)) \($0.rawValue)" }.joined(separator: ", ")
   }
 
+  /// Whose rights the plugin's code had.
+  var confinementText: String {
+    guard !isInProcess, isConfined else { return "not confined: the plugin's code ran with your rights" }
+    guard let words = confinement?.words, !words.isEmpty else {
+      return "not confined: this kernel offers neither Landlock nor seccomp"
+    }
+    return "confined: \(words)"
+  }
+
   var json: JSONValue {
     .object([
+      "confinement": confinement?.json ?? .null,
       "file": .string(path), "seed": .unsigned(seed), "ok": .bool(isGood),
       "summary": .object(
         Dictionary(uniqueKeysWithValues: Outcome.allCases.map { ($0.rawValue, .unsigned(UInt64(count($0)))) })),

@@ -1,7 +1,6 @@
 import Glibc
 import PluginAPI
 import Synchronization
-import Synchronization
 
 /// Serves the command line on `<data>/control.sock`, mode 0600: whoever may open it is the operator.
 final class ControlServer: @unchecked Sendable {  // Proof: constant after init, but for the atomics.
@@ -147,19 +146,21 @@ extension Node {
       "configuration": .string(configuration.path),
       "plugins": .array(
         runningLayers.compactMap { layer in
-          layer.generation.map { Self.summary(layer, $0, state: state(of: layer.id)) }
+          layer.generation.map { summary(layer, $0) }
         }),
     ])
   }
 
   /// A plugin's row in `status`, with what was counted of its methods.
-  static func summary(_ layer: Layer, _ generation: Generation, state: String) -> JSONValue {
+  func summary(_ layer: Layer, _ generation: Generation) -> JSONValue {
+    let (state, reason) = state(of: layer, generation)
     let methods = generation.description.methods.compactMap { generation.methods[$0.signature.name] }
     let all = methods.map(\.counters).map { ($0.calls.load(ordering: .relaxed), $0.errors.load(ordering: .relaxed)) }
     let latency = methods.reduce(Histogram().snapshot()) { $0 + $1.counters.latency.snapshot() }
-    return .object([
+    let members: [String: JSONValue] = [
       "id": .string(layer.id), "version": .string(generation.description.version),
-      "generation": .unsigned(generation.number), "state": .string(state),
+      "generation": .unsigned(generation.number), "state": .string(state.rawValue),
+      "reason": reason.map { .string($0) } ?? .null,
       "home": .string(generation.home.kind.rawValue),
       "process": generation.home.processID.map { .integer(Int64($0)) } ?? .null,
       "confinement": (generation.home as? WorkerHome)?.confinement?.json ?? .null,
@@ -175,6 +176,7 @@ extension Node {
             "in_flight": .unsigned(method.counters.inFlight), "latency": method.counters.latency.snapshot().json,
           ])
         }),
-    ])
+    ]
+    return .object(members.merging(generation.verdict.signer.members) { $1 })
   }
 }

@@ -15,7 +15,7 @@ enum ReloadRequests {
 
   private static func reload(_ id: String, _ request: JSONValue, on node: Node) throws(HostError) -> JSONValue {
     var wanted = ReloadRequest(id: id, library: request[key: "library"]?.string)
-    if request[key: "grant"] == .bool(true) { node.grantBook.allowMore(id) }
+    wanted.isGrant = request[key: "grant"] == .bool(true)
     wanted.isDryRun = request[key: "dry_run"] == .bool(true)
     wanted.isOneWay = request[key: "one_way"] == .bool(true)
     wanted.isPardon = request[key: "lift_quarantine"] == .bool(true)

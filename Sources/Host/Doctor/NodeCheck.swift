@@ -109,15 +109,13 @@ struct NodeCheck {
   /// The checks of a start: the pin, the seal, the signature and the policy; no library is opened.
   private static func libraries(_ configuration: Configuration) -> [Finding] {
     var findings: [Finding] = []
-    var unsigned: [String] = []
+    var (unsigned, signers): ([String], [String]) = ([], [])
     let enabled = configuration.plugins.filter(\.enabled)
     for plugin in enabled {
       do throws(HostError) {
-        let path = try LibrarySearch(configuration).resolve(plugin.library)
-        let package = try PluginPackage(at: path)
-        let entry = LibraryStore.Entry(sha256: package.sha256, path: package.library.path)
-        let verdict = try TrustCheck(configuration.trust).check(entry, plugin, source: path)
+        let verdict = try TrustCheck.check(plugin, of: configuration).verdict
         if verdict.signer.role == .anyone { unsigned.append(plugin.id) }
+        signers.append("\(plugin.id): \(verdict.signer.label), \(verdict.home.rawValue)")
       } catch {
         findings.append(
           Finding(
@@ -125,10 +123,11 @@ struct NodeCheck {
             remedy: "Put it right, or do without: `symbolon plugin disable \(plugin.id)`."))
       }
     }
+    if !signers.isEmpty { findings.append(Finding("signers", .ok, signers.joined(separator: "; ") + ".")) }
     if !unsigned.isEmpty {
       findings.append(
         Finding(
-          "signatures", .warn, "Nobody known here signed the library of \(unsigned.joined(separator: ", ")).",
+          "signatures", .warn, "Unsigned, or signed with an unknown key: \(unsigned.joined(separator: ", ")).",
           remedy: "`symbolon plugin sign FILE --key KEY`, and name the key under [[trust.keys]] in plugins.conf."))
     }
     guard findings.allSatisfy({ $0.verdict != .fail }), !enabled.isEmpty else { return findings }

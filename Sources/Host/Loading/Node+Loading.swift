@@ -11,7 +11,11 @@ extension Node {
   }
 
   /// Opens and checks a staged library in the home that the configuration names; nothing of it is started.
-  func openCandidate(_ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin) throws(HostError) -> Candidate {
+  ///
+  /// `grant` says yes to whatever it asks for beyond its record; who opens it so records that once it serves.
+  func openCandidate(
+    _ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin, grant: Bool = false
+  ) throws(HostError) -> Candidate {
     let description = try describe(entry, plugin)
     // Right before it is opened: what runs is what was checked.
     let verdict = try examine(entry, plugin)
@@ -19,7 +23,7 @@ extension Node {
     switch verdict.home {
     case .worker:
       let home = try WorkerHome(entry, description, plugin.limits)
-      candidate = Candidate(entry: entry, description: description, home: home)
+      candidate = Candidate(entry: entry, description: description, home: home, verdict: verdict)
     case .host:
       let library: Library
       if let mapped = images.find(entry.sha256) {
@@ -31,11 +35,14 @@ extension Node {
         try compare(library.description, with: entry, plugin)
         images.keep(library)
       }
-      candidate = Candidate(entry: entry, description: library.description, home: HostHome(library))
+      candidate = Candidate(
+        entry: entry, description: library.description, home: HostHome(library), verdict: verdict)
     }
     try verdict.manifest?.match(candidate.description)
-    try grantBook.admit(
-      plugin.id, requested: Grants.requested(by: candidate.description), limit: plugin.permissions)
+    if !grant {
+      try grantBook.admit(
+        plugin.id, requested: Grants.requested(by: candidate.description), limit: plugin.permissions)
+    }
     return candidate
   }
 
@@ -72,8 +79,7 @@ extension Node {
       methods[name] = try LoadedMethod(row, function: function, counters: layer.counters(for: name))
     }
     return Generation(
-      number: nextGeneration(of: id), entry: candidate.entry, description: candidate.description,
-      home: candidate.home, methods: methods, imports: imports, host: context)
+      number: nextGeneration(of: id), of: candidate, methods: methods, imports: imports, host: context)
   }
 
   /// create() and start(), with the plugin's name in the error.

@@ -159,11 +159,7 @@ extension Node {
     let verdict = try examine(entry, plugin)
     let description: PluginDescription
     do throws(HostError) {
-      // What does not run in the node is not looked at outside of its confinement either.
-      description =
-        verdict.home == .worker
-        ? try WorkerHome(describing: entry, expecting: plugin.id, plugin.limits).description
-        : try DescribeChild.run(entry.path, expecting: plugin.id)
+      description = try DescribeChild.run(entry, plugin, home: verdict.home)
       try verdict.manifest?.match(description)
     } catch {
       if DescribeChild.crashCodes.contains(error.code) {

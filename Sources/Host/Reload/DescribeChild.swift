@@ -13,8 +13,19 @@ struct DescribeChild {
   /// The same when the child was a worker.
   static let crashCodes: Set<String> = [crashCode, "worker_crashed"]
 
-  /// Runs `symbolon describe FILE --id ID` and checks what it prints.
-  static func run(_ path: String, expecting id: String) throws(HostError) -> PluginDescription {
+  /// Asks a library where it would run: what does not run in the node is not looked at outside of its confinement.
+  static func run(
+    _ entry: LibraryStore.Entry, _ plugin: Configuration.Plugin, home: HomeKind
+  ) throws(HostError) -> PluginDescription {
+    switch home {
+    case .worker: try WorkerHome(describing: entry, expecting: plugin.id, plugin.limits).description
+    case .host: try run(entry.path, expecting: plugin.id)
+    }
+  }
+
+  /// Runs `symbolon describe FILE --id ID` and checks what it prints; nil takes any id.
+  static func run(_ path: String, expecting id: String?) throws(HostError) -> PluginDescription {
+    let subject = id.map { "The library of `\($0)`" } ?? "The library \(path)"
     let (pid, output) = try spawn(path, id)
     defer { close(output) }
     let deadline = MonotonicClock.nanoseconds + UInt64(seconds * 1e9)
@@ -25,31 +36,33 @@ struct DescribeChild {
       while waitpid(pid, &ignored, 0) < 0, errno == EINTR {}
       throw .refused(
         "describe_timed_out",
-        "The library of `\(id)` did not say what it is within \(Int(seconds)) s: its constructors or its entry hang.")
+        "\(subject) did not say what it is within \(Int(seconds)) s: its constructors or its entry hang.")
     }
     guard status & 0x7f == 0 else {
       throw .refused(
         crashCode,
-        "The library of `\(id)` ended the process that opened it, by signal \(status & 0x7f) "
+        "\(subject) ended the process that opened it, by signal \(status & 0x7f) "
           + "(\(String(cString: strsignal(status & 0x7f)))): it is not opened in the node.")
     }
-    return try parse(bytes, exitStatus: (status >> 8) & 0xff, id)
-  }
-
-  private static func parse(_ bytes: [UInt8], exitStatus: Int32, _ id: String) throws(HostError) -> PluginDescription {
-    guard exitStatus == 0, let answer = try? JSONValue(parsing: bytes) else {
-      throw .refused(
-        "describe_garbage",
-        "The library of `\(id)` ended the process that opened it with status \(exitStatus) and no description: it must "
-          + "neither exit nor write to the descriptors of its host.")
-    }
-    if let error = answer[key: "error"] { throw HostError(json: error) }
-    let description = try PluginDescription(json: answer)
-    try description.check(expecting: id)
+    let description = try parse(bytes, exitStatus: (status >> 8) & 0xff, subject)
+    try description.check(expecting: id ?? description.id)
     return description
   }
 
-  private static func spawn(_ path: String, _ id: String) throws(HostError) -> (pid_t, Int32) {
+  private static func parse(
+    _ bytes: [UInt8], exitStatus: Int32, _ subject: String
+  ) throws(HostError) -> PluginDescription {
+    guard exitStatus == 0, let answer = try? JSONValue(parsing: bytes) else {
+      throw .refused(
+        "describe_garbage",
+        "\(subject) ended the process that opened it with status \(exitStatus) and no description: it must "
+          + "neither exit nor write to the descriptors of its host.")
+    }
+    if let error = answer[key: "error"] { throw HostError(json: error) }
+    return try PluginDescription(json: answer)
+  }
+
+  private static func spawn(_ path: String, _ id: String?) throws(HostError) -> (pid_t, Int32) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw failure(errno) }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -66,7 +79,7 @@ struct DescribeChild {
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-    let command = ["symbolon", DescribeCommand.name, "--id", id, "--", path]
+    let command = ["symbolon", DescribeCommand.name] + (id.map { ["--id", $0] } ?? []) + ["--", path]
     let kept: [String] = ["PATH", "LD_LIBRARY_PATH", "HOME"].compactMap { (name: String) in
       getenv(name).map { "\(name)=\(String(cString: $0))" }
     }

@@ -14,6 +14,8 @@ struct ReloadRequest: Sendable {
   var isOneWay = false
   /// Lifts the quarantine of the library.
   var isPardon = false
+  /// Grants what the library asks for beyond the record, once it serves.
+  var isGrant = false
   /// The old one cannot give its state any more.
   var abandonsState = false
   /// The fit with the other plugins has been checked by whoever changes several at once.

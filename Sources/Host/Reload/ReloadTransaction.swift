@@ -189,7 +189,7 @@ final class ReloadTransaction: @unchecked Sendable {
       candidate = try old.again
     } else {
       try node.loading.set(id, sha256: entry.sha256)
-      candidate = try node.openCandidate(entry, plugin)
+      candidate = try node.openCandidate(entry, plugin, grant: request.isGrant)
     }
     let made = try node.makeGeneration(candidate)
     new = made
@@ -265,6 +265,7 @@ final class ReloadTransaction: @unchecked Sendable {
 
   private func commit() throws(HostError) {
     guard let new else { return }
+    if request.isGrant { try node.grantBook.grant(id, Grants.requested(by: new.description)) }
     let running = node.runningLayers.compactMap { $0.generation?.description }
     if !request.isChecked { try node.desk.agree(new.description, running: running) }
     // Without the marker the next start takes the new one without asking.

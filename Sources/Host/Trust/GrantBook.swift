@@ -7,8 +7,8 @@ import Synchronization
 /// A version that asks for more than its record is refused with the difference, until the operator says yes.
 package final class GrantBook: Sendable {
   private let folder: String
-  /// The plugins whose next version may ask for more; records are read and written one at a time under it.
-  private let willing = Mutex<Set<String>>([])
+  /// Records are read and written one at a time under it.
+  private let records = Mutex<Void>(())
 
   package init(data: String) { folder = "\(data)/grants" }
 
@@ -16,29 +16,33 @@ package final class GrantBook: Sendable {
   ///
   /// `limit` is the operator's `permissions` line, which may cover the difference.
   package func admit(_ id: String, requested: [Permission], limit: [Permission]?) throws(HostError) {
-    try willing.withLock { willing throws(HostError) in
-      let grant = willing.remove(id) != nil
+    try records.withLock { _ throws(HostError) in
       guard let held = try read(id) else { return try write(id, requested) }
       let added = PermissionDiff(held, requested).added.filter { asked in
         !(limit?.contains { $0.includes(asked) } ?? false)
       }
-      guard added.isEmpty || grant else {
+      guard added.isEmpty else {
         throw .refused(
           "asks_for_more",
           "This version of `\(id)` asks for more than was granted to it:\n"
             + PermissionDiff(held, requested).lines.map { "  \($0)\n" }.joined()
             + "Grant it with `symbolon plugin reload \(id) --grant`, or list it in `permissions` of [plugin.\(id)].")
       }
-      if grant, !added.isEmpty { try write(id, Set(held + requested).sorted()) }
     }
   }
 
-  /// Says yes to whatever the next version of a plugin asks for: `symbolon plugin reload ID --grant`.
-  package func allowMore(_ id: String) { willing.withLock { _ = $0.insert(id) } }
+  /// Adds what a version asks for to the record: the operator said `symbolon plugin reload ID --grant`.
+  package func grant(_ id: String, _ requested: [Permission]) throws(HostError) {
+    try records.withLock { _ throws(HostError) in
+      let held = try read(id)
+      let all = Set((held ?? []) + requested).sorted()
+      if all != held?.sorted() { try write(id, all) }
+    }
+  }
 
   /// What is on record; nil for a plugin that was never enabled here.
   package func record(_ id: String) throws(HostError) -> [Permission]? {
-    try willing.withLock { _ throws(HostError) in try read(id) }
+    try records.withLock { _ throws(HostError) in try read(id) }
   }
 
   private func read(_ id: String) throws(HostError) -> [Permission]? {

@@ -1,10 +1,11 @@
 import FoundationEssentials
 import Glibc
-import PluginAPI
 
 /// The author's build step: writes the manifest behind the library.
 enum Sealing {
   /// Seals `file` into `output` (the same name replaces it in one step); gives back what was written.
+  ///
+  /// Another process opens the library: one that crashes or hangs there is an error here.
   static func seal(
     _ file: String, output: String, files names: [String], toolchain: String?
   ) throws(HostError) -> Manifest {
@@ -26,7 +27,8 @@ enum Sealing {
       files[name] = try opened.sha256()
     }
     let manifest = Manifest(
-      description: try describe(file), toolchain: toolchain ?? ElfComment.text(in: bytes) ?? "unknown",
+      description: try DescribeChild.run(try AbsolutePath.of(file), expecting: nil),
+      toolchain: toolchain ?? ElfComment.text(in: bytes) ?? "unknown",
       librarySHA256: LibraryStore.sha256(Data(bytes)), files: files)
     let sealed = bytes + (try Seal.footer(manifest))
     // Read back as a host will read it, before anything is replaced.
@@ -34,18 +36,6 @@ enum Sealing {
     try Manifest(parsing: Array(sealed[written.manifest])).match(manifest.description)
     try NewFile.write(sealed, to: output, mode: library.status.st_mode & 0o777)
     return manifest
-  }
-
-  private static func describe(_ path: String) throws(HostError) -> PluginDescription {
-    let absolute = try AbsolutePath.of(path)
-    guard let handle = dlopen(absolute, RTLD_NOW | RTLD_LOCAL), let symbol = dlsym(handle, "symbolon_plugin_entry")
-    else { throw .invalid("not_loadable", "\(path) is not a Symbolon plugin: \(String(cString: dlerror())).") }
-    typealias Entry = @convention(c) (UInt32) -> UnsafePointer<symbolon_plugin>?
-    guard let id = unsafeBitCast(symbol, to: Entry.self)(UInt32(SYMBOLON_ABI))?.pointee.id else {
-      throw .invalid("refuses_host", "\(path) cannot run on ABI \(SYMBOLON_ABI), which this host speaks.")
-    }
-    let entry = LibraryStore.Entry(sha256: "", path: absolute)
-    return try Library(opening: entry, expecting: String(cString: id), liveEntries: []).description
   }
 }
 

@@ -18,6 +18,19 @@ package struct TrustCheck {
     package var comment: String?
 
     static let nobody = Signer(role: .anyone)
+
+    /// A few words for tables: `name (role)`, `unsigned`, or `unknown key`.
+    package var label: String {
+      name.map { "\($0) (\(role.rawValue))" } ?? (keyID == nil ? "unsigned" : "unknown key")
+    }
+
+    /// For rows of plugins.
+    var members: [String: JSONValue] {
+      [
+        "signer": name.map { .string($0) } ?? .null, "role": .string(role.rawValue),
+        "key": keyID.map { .string($0) } ?? .null, "signed": .string(label),
+      ]
+    }
   }
 
   /// What holds of a stored library.
@@ -44,6 +57,16 @@ package struct TrustCheck {
     if let manifest { try manifest.description.check(expecting: plugin.id) }
     let signer = try signer(of: file, signature: try PluginPackage.signature(of: entry.path), source: source)
     return Verdict(signer: signer, manifest: manifest, home: try home(for: signer, plugin, source))
+  }
+
+  /// The same of the library that a configuration names, where it lies: for commands that start nothing.
+  static func check(
+    _ plugin: Configuration.Plugin, of configuration: Configuration
+  ) throws(HostError) -> (entry: LibraryStore.Entry, verdict: Verdict) {
+    let path = try AbsolutePath.of(try LibrarySearch(configuration).resolve(plugin.library))
+    let package = try PluginPackage(at: path)
+    let entry = LibraryStore.Entry(sha256: package.sha256, path: package.library.path)
+    return (entry, try TrustCheck(configuration.trust).check(entry, plugin, source: path))
   }
 
   /// Where a library of this signer runs.

@@ -113,6 +113,11 @@ package struct Confinement: Equatable, Sendable {
     ])
   }
 
+  /// What is out of reach, in words for people; empty when nothing holds.
+  package var words: String {
+    [(files, "files"), (network, "network"), (systemCalls, "system calls")].filter(\.0).map(\.1).joined(separator: ", ")
+  }
+
   init(_ report: symbolon_confinement) {
     noNewPrivileges = report.no_new_privileges == 1
     landlock = report.landlock_abi

@@ -72,6 +72,8 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   var instance: UnsafeMutableRawPointer? { nil }
   /// What the kernel holds the running process to.
   var confinement: Confinement? { state.withLock { $0.confinement } }
+  /// Why no call reaches the process now; nil while calls do.
+  var absence: String? { state.withLock { $0.serving == nil ? $0.absence.message : nil } }
   var restarts: UInt64 { state.withLock { $0.restarts } }
 
   func again() throws(HostError) -> any PluginHome { try WorkerHome(entry, description, limits) }

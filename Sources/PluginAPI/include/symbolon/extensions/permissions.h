@@ -12,8 +12,14 @@
      write:/srv/exchange          the same, to change them as well
      memory:512                   MiB of memory, when the host's default for a worker is too little
 
-   An operator sees the list before a plugin runs, and what an upgrade adds before it replaces the old version. What
-   was not granted is refused: a service is NULL, a call or an event ends with SYMBOLON_PERMISSION_DENIED. */
+   Whoever has symbolon.events/1 may publish and hear topics that begin with its own id and a dot, and hear the host's
+   (host.*). Any publish: or subscribe: line opens that service, any call: line symbolon.invoke/1; their service: lines
+   open them too, with no topic and no method of others. An import is granted by its declaration.
+
+   An operator sees the list before a plugin runs, and what an upgrade adds before it replaces the old version; an
+   operator's own list (`permissions` in plugins.conf) is the most that is granted, and when it names a call:, imports
+   are held to it too. What was not granted is refused: a service is NULL, a call (also one through an import's slot) or
+   an event ends with SYMBOLON_PERMISSION_DENIED. */
 #include "../abi.h"
 
 #define SYMBOLON_PERMISSIONS "symbolon.permissions/1"
