@@ -67,7 +67,7 @@ public struct Import<Result, each Argument>: Sendable {
     var frame = Frame(call)
     repeat try frame.add(each arguments, as: each parameters)
     try withoutActuallyEscaping(receive) { receive in
-      try frame.stream(declaration, interface) { try receive(try result.parse(Array($0))) }
+      try frame.stream(declaration, interface) { try receive(try result.item(Array($0))) }
     }
   }
 }

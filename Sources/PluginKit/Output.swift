@@ -23,12 +23,30 @@ public struct Output: @unchecked Sendable {  // Proof: the host's sink takes mes
     }
   }
 
+  /// Writes one message of a `stream<u32>`, `stream<i32>`, `stream<u64>` or `stream<i64>`, in canonical form.
+  public func write<Number: StreamedInteger>(_ number: Number) throws(Failure) {
+    try write(withUnsafeBytes(of: number.bigEndian) { Array($0) })
+  }
+
+  /// Writes one message of a `stream<f64>`, in canonical form.
+  public func write(_ number: Double) throws(Failure) { try write(number.bitPattern) }
+
+  /// Writes one message of a `stream<bool>`.
+  public func write(_ flag: Bool) throws(Failure) { try write([flag ? 1 : 0]) }
+
   /// Writes one message of text.
   public func write(_ text: String) throws(Failure) { try write(Array(text.utf8)) }
 
   /// Writes one message of JSON.
   public func write(_ json: JSON) throws(Failure) { try write(json.text) }
 }
+
+/// The integers that a signature knows.
+public protocol StreamedInteger: FixedWidthInteger {}
+extension Int32: StreamedInteger {}
+extension UInt32: StreamedInteger {}
+extension Int64: StreamedInteger {}
+extension UInt64: StreamedInteger {}
 
 /// A sink of this plugin's own, that hands each message to a closure.
 final class Inbox {

@@ -70,6 +70,18 @@ extension Value {
   }
 }
 
+extension Value {
+  /// Reads one message of a stream: a scalar comes in canonical form, most significant byte first.
+  func item(_ message: [UInt8]) throws(Failure) -> Content {
+    guard native != .slice else { return try parse(message) }
+    let fits = native == .u8 ? message.count == 1 && message[0] <= 1 : message.count == native.type.pointee.size
+    guard fits else {
+      throw Failure(.internal, "bad_message", "A message of the stream `\(name)` is no \(type).")
+    }
+    return try parse(UInt64(littleEndian: 1) == 1 ? message.reversed() : message)
+  }
+}
+
 /// A truth value.
 public func bool(_ name: String, default value: Bool? = nil) -> Value<Bool> {
   Value(scalar: name, "bool", .u8, default: value.map { $0 ? UInt8(1) : 0 }, to: { $0 ? 1 : 0 }, from: { $0 != 0 })

@@ -23,6 +23,11 @@ struct Invocation {
       defer { collector.receive = { _ in Int32(SYMBOLON_CANCELLED) } }
       return arguments.lend(into: &cells) { cells in native(call, &cells, collector) }
     }
+    if collector.hasBadItem, let field = signature.results.last {
+      return HostError.system(
+        "bad_result", "`\(signature.name)` wrote a message to its stream that is no \(field.type)."
+      ).write(to: call)
+    }
     guard status == 0 else { return status }
     if signature.streams { return 0 }
     guard let message = collector.message() else {
@@ -76,6 +81,8 @@ private final class ResultCollector {
   private let scalars: UnsafeMutablePointer<UInt64>
   private let sinks: UnsafeMutablePointer<symbolon_sink>
   private var slices: [Int: [UInt8]] = [:]
+  /// A message of a stream broke its type; the method was told so and nobody got it.
+  private(set) var hasBadItem = false
 
   init(_ signature: Signature, _ encoding: Invocation.Encoding) {
     self.signature = signature
@@ -114,9 +121,13 @@ private final class ResultCollector {
       slices[index] = Array(message.buffer)
       return 0
     }
-    guard encoding == .json, field.type != .json else { return receive(message.buffer) }
-    let text = field.json(memory: Array(message.buffer)).text
-    return Array(text.utf8).withUnsafeBytes(receive)
+    // Scalars are canonical here, as in every message: the one form that no machine reads differently.
+    guard !field.type.isSlice || encoding == .json && field.type != .json else { return receive(message.buffer) }
+    guard let item = field.json(item: message.buffer) else {
+      hasBadItem = true
+      return Int32(SYMBOLON_INVALID_ARGUMENT)
+    }
+    return encoding == .json ? Array(item.text.utf8).withUnsafeBytes(receive) : receive(message.buffer)
   }
 
   /// All results in one message; nil when the method left one out.

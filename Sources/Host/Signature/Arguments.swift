@@ -194,6 +194,28 @@ extension Signature.Field {
   }
 }
 
+extension Signature.Field {
+  /// The JSON form of one message of a stream; nil for a scalar that is none.
+  func json(item bytes: UnsafeRawBufferPointer) -> JSONValue? {
+    if type.isSlice { return json(memory: Array(bytes)) }
+    guard type.allows(message: bytes) else { return nil }
+    let value = bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    return json(memory: withUnsafeBytes(of: value) { Array($0) })
+  }
+}
+
+extension ValueType {
+  /// Whether a message to a sink can be one value of this type: a slice bare, a scalar in canonical form.
+  func allows(message bytes: UnsafeRawBufferPointer) -> Bool {
+    switch self {
+    case .bytes: true
+    case .text, .json: String(validating: bytes, as: UTF8.self) != nil
+    case .bool: bytes.count == 1 && bytes[0] <= 1
+    default: bytes.count == width
+    }
+  }
+}
+
 extension [UInt8] {
   /// Reads hexadecimal digits, upper or lower case, with an optional 0x.
   package init?(hexadecimal text: String) {
