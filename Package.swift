@@ -64,7 +64,7 @@ let package = Package(
       name: "CSeccomp", path: "Sources/CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .target(name: "PluginAPI", path: "Sources/PluginAPI"),
     .target(
-      name: "CLanes", path: "Sources/CLanes",
+      name: "CLanes", dependencies: ["CCalls", "PluginAPI"], path: "Sources/CLanes",
       cSettings: [.unsafeFlags(["-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"])]),
     .target(
       name: "CSandbox", dependencies: ["CSeccomp"], path: "Sources/CSandbox",

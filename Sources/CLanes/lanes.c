@@ -12,10 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The longest spin: about what it takes a sleeping peer on an idle processor to wake up and answer. */
+/* The longest spin for a peer that runs. */
 #define SPIN_MOST_NS 50000u
-/* So often an end that has learned not to spin for a sleeping peer tries again. */
-#define TRY_AGAIN_WAITS 64u
+/* The longest for one that sleeps: about what it takes to wake up on an idle processor, with cold caches, and answer. */
+#define SPIN_ASLEEP_NS 120000u
+/* An end that span for nothing does not spin for a sleeping peer until it has waited so long, and ever longer, for
+   such: what is lost stays a small part of what waiting takes anyway. */
+#define PAUSE_FIRST_NS 2000000u
+#define PAUSE_MOST_NS 64000000u
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -74,17 +78,27 @@ static int is_over(uint32_t turn, uint32_t me) { return turn == me || turn == SY
 static uint32_t spin_for(symbolon_lane *lane, uint32_t me, uint64_t begin, uint32_t asleep_budget) {
   uint32_t peer = other_than(me);
   for (;;) {
+    uint32_t here = note_processor(lane, me);
+    int sleeps = symbolon_lane_load(sleeps_of(lane, peer)) != 0;
+    int shares = !sleeps && __atomic_load_n(processor_of(lane, peer), __ATOMIC_RELAXED) == here;
+    uint64_t most = sleeps ? asleep_budget : shares ? 0 : SPIN_MOST_NS;
+    if (most == 0 || now_ns() - begin >= most) return symbolon_lane_load(&lane->turn);
     for (int i = 0; i < 32; i++) {
       uint32_t turn = symbolon_lane_load(&lane->turn);
       if (is_over(turn, me)) return turn;
       relax();
     }
-    uint32_t here = note_processor(lane, me);
-    int sleeps = symbolon_lane_load(sleeps_of(lane, peer)) != 0;
-    int shares = !sleeps && __atomic_load_n(processor_of(lane, peer), __ATOMIC_RELAXED) == here;
-    uint64_t most = sleeps ? asleep_budget : shares ? 0 : SPIN_MOST_NS;
-    if (now_ns() - begin >= most) return symbolon_lane_load(&lane->turn);
   }
+}
+
+static void learn(symbolon_spin *spin, int has_helped) {
+  if (has_helped) {
+    spin->pause_ns = 0;
+    return;
+  }
+  spin->pause_ns = spin->pause_ns == 0 ? PAUSE_FIRST_NS : spin->pause_ns < PAUSE_MOST_NS ? spin->pause_ns * 2
+                                                                                          : PAUSE_MOST_NS;
+  spin->rest_ns = spin->pause_ns;
 }
 
 uint32_t symbolon_lane_wait(symbolon_lane *lane, uint32_t me, symbolon_spin *spin, uint64_t timeout_ns) {
@@ -93,9 +107,9 @@ uint32_t symbolon_lane_wait(symbolon_lane *lane, uint32_t me, symbolon_spin *spi
   uint32_t *sleeps = sleeps_of(lane, me);
   int peer_slept = symbolon_lane_load(sleeps_of(lane, other_than(me))) != 0;
   uint64_t begin = now_ns();
-  if (peer_slept && spin->waits++ % TRY_AGAIN_WAITS == 0) spin->budget_ns = SPIN_MOST_NS;
-  turn = spin_for(lane, me, begin, spin->budget_ns);
-  if (peer_slept) spin->budget_ns = is_over(turn, me) ? SPIN_MOST_NS : spin->budget_ns / 4;
+  uint32_t asleep_budget = peer_slept && spin->rest_ns == 0 ? SPIN_ASLEEP_NS : 0;
+  turn = spin_for(lane, me, begin, asleep_budget);
+  if (asleep_budget) learn(spin, is_over(turn, me));
   while (!is_over(turn, me)) {
     uint64_t passed = now_ns() - begin;
     if (timeout_ns && passed >= timeout_ns) break;
@@ -107,6 +121,10 @@ uint32_t symbolon_lane_wait(symbolon_lane *lane, uint32_t me, symbolon_spin *spi
     symbolon_lane_store(sleeps, 0);
     note_processor(lane, me);
     turn = symbolon_lane_load(&lane->turn);
+  }
+  if (peer_slept && spin->rest_ns) {
+    uint64_t passed = now_ns() - begin;
+    spin->rest_ns = passed < spin->rest_ns ? spin->rest_ns - (uint32_t)passed : 0;
   }
   return turn;
 }

@@ -87,6 +87,15 @@ pid_t symbolon_spawn(const char *path, char *const arguments[], char *const envi
   return failure ? -1 : process;
 }
 
+int symbolon_limit_data(pid_t process, uint64_t bytes) {
+  struct rlimit now;
+  if (prlimit(process, RLIMIT_DATA, NULL, &now) != 0) return -1;
+  if (now.rlim_cur <= bytes) return 0;
+  now.rlim_cur = bytes;
+  now.rlim_max = bytes;
+  return prlimit(process, RLIMIT_DATA, &now, NULL);
+}
+
 int symbolon_pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
   return fcntl(ends[0], F_SETFL, O_NONBLOCK);

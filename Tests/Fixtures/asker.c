@@ -1,6 +1,9 @@
 /* A plugin that asks for everything and says what it got: PERMISSIONS are what it declares. */
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <symbolon/symbolon.h>
+#include <unistd.h>
 
 #ifndef PERMISSIONS
 #define PERMISSIONS NULL
@@ -85,6 +88,21 @@ static const char *const permission_list[] = {PERMISSIONS};
 static const symbolon_permissions permissions = {
     sizeof permissions, sizeof permission_list / sizeof permission_list[0], permission_list};
 
+/* listening() -> (port: u32): of the socket that the host lends */
+static int32_t listening(void *self, symbolon_call *call, uint32_t *port) {
+  const symbolon_sockets *sockets = (const symbolon_sockets *)the_host->service(the_host, SYMBOLON_SOCKETS);
+  struct sockaddr_in address = {0};
+  socklen_t size = sizeof address;
+  int32_t descriptor = -1;
+  (void)self;
+  if (!sockets) return denied(call);
+  int32_t status = sockets->listening(the_host, call, &descriptor);
+  if (status != SYMBOLON_OK) return status;
+  if (getsockname(descriptor, (struct sockaddr *)&address, &size) == 0) *port = ntohs(address.sin_port);
+  close(descriptor);
+  return SYMBOLON_OK;
+}
+
 static const void *extension(const char *id) {
   return permission_list[0] && strcmp(id, SYMBOLON_PERMISSIONS) == 0 ? (const void *)&permissions : NULL;
 }
@@ -101,13 +119,14 @@ static int32_t create(const symbolon_host *host, symbolon_call *call, void **sel
 static const symbolon_method methods[] = {
     METHOD("offered(service: text) -> (offered: bool)", offered), METHOD("publish(topic: text) -> (status: i32)", publish),
     METHOD("subscribe(topic: text) -> (status: i32)", subscribe), METHOD("invoke(method: text) -> (result: json)", invoke),
-    METHOD("sign() -> (status: i32)", sign), METHOD("relay() -> (version: text)", relay)};
+    METHOD("sign() -> (status: i32)", sign), METHOD("relay() -> (version: text)", relay),
+    METHOD("listening() -> (port: u32)", listening)};
 static const symbolon_method *const method_table[] = {&methods[0], &methods[1], &methods[2],
-                                                      &methods[3], &methods[4], &methods[5]};
+                                                      &methods[3], &methods[4], &methods[5], &methods[6]};
 
 static const symbolon_plugin plugin = {
     .struct_size = sizeof(symbolon_plugin), .abi = SYMBOLON_ABI, .id = "asker", .version = VERSION,
-    .summary = "Asks for everything", .methods = method_table, .method_count = 6, .imports = import_table,
+    .summary = "Asks for everything", .methods = method_table, .method_count = 7, .imports = import_table,
     .import_count = 1, .extension = extension, .create = create};
 
 SYMBOLON_EXPORT const symbolon_plugin *symbolon_plugin_entry(uint32_t host_abi) {

@@ -88,6 +88,22 @@ static int32_t start(void *self, symbolon_call *call) {
   return SYMBOLON_OK;
 }
 
+#ifdef DIES_AFTER_STOP
+static void *die_soon(void *context) {
+  usleep(100000);
+  _exit(3);
+  return context;
+}
+#endif
+
+static void stop(void *self) {
+  (void)self;
+#ifdef DIES_AFTER_STOP
+  pthread_t thread;
+  pthread_create(&thread, NULL, die_soon, NULL);
+#endif
+}
+
 static void destroy(void *self) { free(self); }
 
 /* increment() -> (value: u64) */
@@ -214,6 +230,7 @@ static symbolon_plugin plugin = {.struct_size = sizeof(symbolon_plugin),
                                  .method_count = COUNT,
                                  .create = create,
                                  .start = start,
+                                 .stop = stop,
                                  .destroy = destroy,
                                  .extension = extension};
 

@@ -98,6 +98,11 @@ static char *lanes(void) {
   return (char *)start;
 }
 
+static void *rest(void *context) {
+  sleep(5);
+  return context;
+}
+
 static int32_t fail(void *self, symbolon_call *call, symbolon_slice how) {
   (void)self, (void)call;
   if (how.size == 4 && !memcmp(how.data, "segv", 4)) *(volatile int *)8 = 1;
@@ -107,9 +112,10 @@ static int32_t fail(void *self, symbolon_call *call, symbolon_slice how) {
     for (;;) pause();
   if (how.size == 3 && !memcmp(how.data, "hog", 3))
     for (;;) memset(malloc(1 << 20), 1, 1 << 20);
-  if (how.size == 8 && !memcmp(how.data, "scribble", 8)) {
-    scribble(lanes());
-  }
+  if (how.size == 8 && !memcmp(how.data, "scribble", 8)) scribble(lanes());
+  pthread_t thread;
+  if (how.size == 7 && !memcmp(how.data, "threads", 7))
+    for (;;) pthread_create(&thread, NULL, rest, NULL) == 0 ? 0 : sleep(1);
   return 0;
 }
 

@@ -7,7 +7,8 @@
    the first one is unanswered, so the two arenas are stacks.
 
    The worker can write anything anywhere in this memory at any time. The host therefore reads each field of a head
-   once, checks it, and copies what it names before it looks at it. */
+   once, checks it, and copies what it names before it looks at it. The worker trusts the host and reads in place: serve.h
+   is its short way from a message to a method and back. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,8 +48,8 @@ _Static_assert(sizeof(symbolon_lane) == 128, "layout of a lane");
 
 /* How long one end of a lane spins for a peer that sleeps; it learns from whether that was worth it. */
 typedef struct symbolon_spin {
-  uint32_t budget_ns;
-  uint32_t waits;
+  uint32_t rest_ns;  /* so long it has yet to wait without a spin */
+  uint32_t pause_ns; /* what the last spin for nothing made that */
 } symbolon_spin;
 
 /* Gives the turn to `to` and wakes it when it sleeps. */

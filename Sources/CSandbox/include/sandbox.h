@@ -50,6 +50,8 @@ void symbolon_close_from(unsigned first);
    their defaults and nothing else inherited; gives back the process, or -1 with errno. */
 pid_t symbolon_spawn(const char *path, char *const arguments[], char *const environment[], int output, int control,
                      int memory);
+/* Lowers how much private writable memory a process may have; never raises it. 0, or -1 with errno. */
+int symbolon_limit_data(pid_t process, uint64_t bytes);
 /* A pipe whose reading end does not block. */
 int symbolon_pipe(int ends[2]);
 /* A descriptor that is readable once `symbolon_ring` was called on it. */

@@ -59,7 +59,7 @@ package struct NativeCall: @unchecked Sendable {  // Proof: both are written onc
 
 extension ValueType {
   /// How `CCalls` reads an argument of this type; a number that it does not know for what is no word.
-  fileprivate var word: UInt8 {
+  var word: UInt8 {
     switch self {
     case .bool: UInt8(SYMBOLON_WORD_U8)
     case .i32: UInt8(SYMBOLON_WORD_I32)

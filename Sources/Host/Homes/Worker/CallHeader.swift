@@ -49,7 +49,7 @@ struct CallHeader {
     var call = symbolon_call()
     call.struct_size = UInt32(MemoryLayout<symbolon_call>.size)
     call.origin = origin
-    call.caller = caller.bindMemory(to: CChar.self).baseAddress
+    call.caller = caller.isEmpty ? nil : caller.bindMemory(to: CChar.self).baseAddress
     call.sender = sender.count == 32 ? sender.bindMemory(to: UInt8.self).baseAddress : nil
     call.transaction = transaction
     call.deadline_ns = deadline

@@ -5,11 +5,12 @@ import PluginAPI
 
 /// A call that arrived on a lane: native arguments from a message, native results into the answer.
 final class CalleeFrame {
-  private let shape: CallShape
-  private let end: LaneEnd
+  private var shape: CallShape
+  /// Whose spare frame this may be: it outlives every call.
+  private unowned(unsafe) let end: LaneEnd
   /// The question's place among the other side's open ones.
-  private let level: UInt32
-  private let partner: any LanePartner
+  private var level: UInt32
+  private var partner: any LanePartner
   private let block: UnsafeMutableRawPointer
   /// Slice results that were written and wait for the answer.
   private var kept: [(index: Int, range: Range<Int>)] = []
@@ -25,32 +26,53 @@ final class CalleeFrame {
     static let size = pointers + Signature.Limit.fields * 8
   }
 
-  init(_ shape: CallShape, on end: LaneEnd, level: UInt32, _ partner: any LanePartner) {
+  private init(_ shape: CallShape, on end: LaneEnd, level: UInt32, _ partner: any LanePartner) {
     self.shape = shape
     self.end = end
     self.level = level
     self.partner = partner
-    block = .allocate(byteCount: Layout.size, alignment: 16)
-    memset(block, 0, Layout.size)
+    block = .allocate(byteCount: Layout.size, alignment: 64)
   }
 
   deinit { block.deallocate() }
 
-  /// Calls the function with `leading` cells, the message's arguments and the results' places, and answers.
+  /// Lends a frame to `body`: the lane's own when no other call has it.
+  static func with(
+    _ shape: CallShape, on end: LaneEnd, level: UInt32, _ partner: any LanePartner,
+    _ body: (CalleeFrame) throws(LaneFailure) -> Void
+  ) throws(LaneFailure) {
+    let frame: CalleeFrame
+    if let spare = end.spareFrame {
+      end.spareFrame = nil
+      (spare.shape, spare.level, spare.partner) = (shape, level, partner)
+      spare.kept.removeAll(keepingCapacity: true)
+      (spare.failure, spare.tooLarge) = (nil, false)
+      frame = spare
+    } else {
+      frame = CalleeFrame(shape, on: end, level: level, partner)
+    }
+    try body(frame)
+    end.spareFrame = frame
+  }
+
+  /// Calls the function with one or two cells, the message's arguments and the results' places, and answers.
   func run(
-    _ reader: inout MessageReader, leading: [UnsafeMutableRawPointer], _ cif: UnsafeMutablePointer<ffi_cif>,
-    _ function: @convention(c) () -> Void, error: UnsafeMutablePointer<symbolon_error>
+    _ reader: inout MessageReader, leading: (UnsafeMutableRawPointer, UnsafeMutableRawPointer?),
+    _ cif: UnsafeMutablePointer<ffi_cif>, _ function: @convention(c) () -> Void,
+    error: UnsafeMutablePointer<symbolon_error>
   ) throws(LaneFailure) {
     let mark = end.mark
-    let cells = (block + Layout.cells).assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
-    for (index, cell) in leading.enumerated() { cells[index] = cell }
-    readArguments(&reader, cells + leading.count)
+    let first = (block + Layout.cells).assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+    first[0] = leading.0
+    first[1] = leading.1
+    let cells = first + (leading.1 == nil ? 1 : 2)
+    readArguments(&reader, cells)
     guard reader.isComplete else {
       throw .malformed("a call of `\(shape.name)` that is shorter or longer than it says")
     }
-    placeResults(cells + leading.count + shape.parameters.count)
+    placeResults(cells + shape.parameters.count)
     var result: ffi_arg = 0
-    withExtendedLifetime(self) { ffi_call(cif, function, &result, cells) }
+    withExtendedLifetime(self) { ffi_call(cif, function, &result, first) }
     var status = Int32(truncatingIfNeeded: result)
     if let failure { throw failure }
     if status == 0, tooLarge {
@@ -126,6 +148,7 @@ final class CalleeFrame {
       if result.isStream || result.type.isSlice {
         let sink = sinks + index
         sink.pointee.struct_size = UInt32(MemoryLayout<symbolon_sink>.size)
+        sink.pointee.reserved = 0
         sink.pointee.context = Unmanaged.passUnretained(self).toOpaque()
         sink.pointee.write = { sink, message in
           guard let sink, let context = sink.pointee.context else { return Int32(SYMBOLON_INTERNAL) }
@@ -133,6 +156,8 @@ final class CalleeFrame {
         }
         pointers[index] = UnsafeMutableRawPointer(sink)
       } else {
+        // What a method leaves unwritten is zero, and nothing of an earlier call.
+        (block + Layout.scalars + scalar * 8).storeBytes(of: 0, as: UInt64.self)
         pointers[index] = block + Layout.scalars + scalar * 8
         scalar += 1
       }

@@ -19,14 +19,21 @@ struct HostImport: @unchecked Sendable {  // Proof: constant.
 
 /// The host's part of a conversation: waits with patience that ends, and answers what the worker asks.
 final class HostConversation: LanePartner {
-  private let link: WorkerLink
+  /// Whoever converses holds it.
+  private unowned(unsafe) let link: WorkerLink
   /// The call inside which the host asks; nil when the worker began.
-  private let call: UnsafeMutablePointer<symbolon_call>?
+  private var call: UnsafeMutablePointer<symbolon_call>?
   /// On the monotonic clock; 0 = none.
-  private let deadline: UInt64
+  private var deadline: UInt64
 
   init(_ link: WorkerLink, call: UnsafeMutablePointer<symbolon_call>?, deadline: UInt64) {
     self.link = link
+    self.call = call
+    self.deadline = deadline
+  }
+
+  /// Becomes the conversation of another call.
+  func prepare(_ call: UnsafeMutablePointer<symbolon_call>?, deadline: UInt64) {
     self.call = call
     self.deadline = deadline
   }
@@ -58,9 +65,11 @@ final class HostConversation: LanePartner {
       try nested(NestedHeader(&reader), on: end) { (call) throws(LaneFailure) in
         var pointer: UnsafeMutablePointer<symbolon_call>? = call
         try withUnsafeMutablePointer(to: &pointer) { (pointer) throws(LaneFailure) in
-          try CalleeFrame(wanted.shape, on: end, level: level, self).run(
-            &reader, leading: [UnsafeMutableRawPointer(pointer)], wanted.cif, wanted.function,
-            error: call.pointee.error)
+          try CalleeFrame.with(wanted.shape, on: end, level: level, self) { (frame) throws(LaneFailure) in
+            try frame.run(
+              &reader, leading: (UnsafeMutableRawPointer(pointer), nil), wanted.cif, wanted.function,
+              error: call.pointee.error)
+          }
         }
       }
     case .service:

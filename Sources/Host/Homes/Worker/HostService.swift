@@ -54,6 +54,12 @@ final class HostService {
           context.native, call, symbolon_slice(method), symbolon_slice(json), sink)
       }
     case .listening: try listening(reader)
+    case .refused:
+      let id = reader.text()
+      try complete(reader)
+      // Asked for as a plugin in this process would, so that the same line is in the log.
+      _ = context.native.pointee.service?(context.native, String(id.prefix(128)))
+      try end.answer(0)
     }
     end.release(to: mark)
   }

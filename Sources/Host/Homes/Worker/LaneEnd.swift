@@ -24,14 +24,24 @@ final class LaneEnd: @unchecked Sendable {
   let head: UnsafeMutablePointer<symbolon_lane>
   private let outgoing: UnsafeMutableRawPointer
   private let incoming: UnsafeRawPointer
-  private var spin = symbolon_spin()
+  /// What the short way of a call uses too (`symbolon/serve.h`); not in this object, because it waits inside of it.
+  private let native: UnsafeMutablePointer<(out: symbolon_arena, in: symbolon_arena, spin: symbolon_spin)>
   /// Receivers of this side's open questions, the innermost last.
   private var open: [any ItemReceiver] = []
   /// Bytes of the own arena that are in use.
-  private var top = 0
+  private var top: Int {
+    get { Int(native.pointee.out.top) }
+    set { native.pointee.out.top = UInt64(newValue) }
+  }
   /// The most that was ever in use since the lane was last given back.
   private var (highOut, highIn) = (0, 0)
   private let lock: UnsafeMutablePointer<pthread_mutex_t>?
+  /// Private memory for results, while none is in use.
+  private var scratch: UnsafeMutableRawBufferPointer?
+  private static func scratchBytes(for count: Int) -> Int { max(4096, (count + 4095) & ~4095) }
+  private static let keptScratchBytes = 1 << 20
+  /// A frame for what the other side asks, while none is in use.
+  var spareFrame: CalleeFrame?
   /// True when this side has given up on the conversation in the middle: nothing more is said by its thread.
   var isAbandoned = false
 
@@ -42,6 +52,9 @@ final class LaneEnd: @unchecked Sendable {
     head = memory.head(index)
     outgoing = memory.arena(index, of: side)
     incoming = UnsafeRawPointer(memory.arena(index, of: side.other))
+    native = .allocate(capacity: 1)
+    native.initialize(
+      to: (Self.arena(outgoing), Self.arena(memory.arena(index, of: side.other)), symbolon_spin()))
     // The host's end belongs to one thread; the plugin's threads in a worker may share one, and nest.
     lock = side == .host ? nil : Self.makeLock()
   }
@@ -53,6 +66,23 @@ final class LaneEnd: @unchecked Sendable {
     pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE))
     pthread_mutex_init(lock, &attributes)
     return lock
+  }
+
+  deinit {
+    scratch?.deallocate()
+    native.deallocate()
+  }
+
+  private static func arena(_ memory: UnsafeMutableRawPointer) -> symbolon_arena {
+    symbolon_arena(
+      bytes: memory.assumingMemoryBound(to: UInt8.self), size: UInt64(LaneMemory.arenaBytes),
+      message_limit: UInt64(LaneMemory.messageLimit), top: 0)
+  }
+
+  /// Serves calls the short way until a message comes that goes the long one; `receive` takes it. [worker]
+  func serve(_ server: UnsafePointer<symbolon_server>) {
+    guard let lock else { return }
+    _ = symbolon_lane_serve(server, head, &native.pointee.in, &native.pointee.out, lock, &native.pointee.spin)
   }
 
   /// Runs `body` while no other thread uses this end; worker's ends live as long as their process.
@@ -104,7 +134,7 @@ final class LaneEnd: @unchecked Sendable {
 
   /// Waits for a message; nil when the time is over.
   func receive(_ nanoseconds: UInt64) throws(LaneFailure) -> (Incoming, level: UInt32)? {
-    let turn = symbolon_lane_wait(head, side.turn, &spin, nanoseconds)
+    let turn = symbolon_lane_wait(head, side.turn, &native.pointee.spin, nanoseconds)
     if turn == UInt32(SYMBOLON_TURN_DEAD) { throw .dead }
     guard turn == side.turn else { return nil }
     let message = symbolon_lane_read(head, side.turn)
@@ -120,12 +150,33 @@ final class LaneEnd: @unchecked Sendable {
     )
   }
 
-  /// Copies what a result names; the caller frees it.
-  func fetch(_ offset: UInt64, _ length: UInt64) throws(LaneFailure) -> UnsafeMutableRawBufferPointer {
+  /// Copies what a result names, once, to where its receiver reads it; `takeBack` follows.
+  func fetch(_ offset: UInt64, _ length: UInt64) throws(LaneFailure) -> UnsafeRawBufferPointer {
     let bytes = try view(offset, length)
-    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    // The receiver may ask on this lane, so what it reads belongs to it until it gives it back.
+    let room = scratch
+    scratch = nil
+    let copy: UnsafeMutableRawBufferPointer
+    if let room, room.count >= bytes.count {
+      copy = room
+    } else {
+      room?.deallocate()
+      copy = .allocate(byteCount: Self.scratchBytes(for: bytes.count), alignment: 64)
+    }
     copy.copyMemory(from: bytes)
-    return copy
+    return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(copy)[..<bytes.count])
+  }
+
+  /// Ends a `fetch`; warm memory is kept for the next one.
+  func takeBack(_ bytes: UnsafeRawBufferPointer) {
+    guard let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress) else { return }
+    // At most what was allocated: that was rounded up for as many bytes or more.
+    let size = Self.scratchBytes(for: bytes.count)
+    if scratch == nil, size <= Self.keptScratchBytes {
+      scratch = UnsafeMutableRawBufferPointer(start: base, count: size)
+    } else {
+      base.deallocate()
+    }
   }
 
   private func view(_ offset: UInt64, _ length: UInt64) throws(LaneFailure) -> UnsafeRawBufferPointer {

@@ -28,7 +28,7 @@ enum LifeStep: UInt32 {
 
 /// What a worker may ask of the host's services.
 enum ServiceCall: UInt32 {
-  case log = 1, settings, publish, subscribe, publicKey, sign, revision, catalog, invoke, encode, listening
+  case log = 1, settings, publish, subscribe, publicKey, sign, revision, catalog, invoke, encode, listening, refused
 }
 
 /// Writes a message into an arena: fixed-width scalars in the machine's order, slices as u64 length and bytes.

@@ -98,7 +98,7 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
       let lane = try link.takeLane()
       let id = lane.begin(call)
       let deadline = deadline(of: call.pointee)
-      let frame = CallerFrame(shape, cells: UnsafePointer(arguments + 2), isStrict: true)
+      let frame = lane.frame(shape, cells: UnsafePointer(arguments + 2))
       var areWhole = true
       let message = lane.end.draft { writer in
         writer.put(UInt32(index))
@@ -120,10 +120,10 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     _ link: WorkerLink, _ lane: HostLane, _ frame: CallerFrame, _ message: Range<Int>,
     _ call: UnsafeMutablePointer<symbolon_call>, _ deadline: UInt64, _ shape: CallShape
   ) throws(HostError) -> Int32 {
-    let conversation = HostConversation(link, call: call, deadline: deadline)
+    lane.conversation.prepare(call, deadline: deadline)
     let status: Int32
     do throws(LaneFailure) {
-      status = try frame.perform(.method, message, on: lane.end, conversation, error: call.pointee.error)
+      status = try frame.perform(.method, message, on: lane.end, lane.conversation, error: call.pointee.error)
     } catch {
       lane.finish()
       switch error {
@@ -138,8 +138,9 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
       throw link.deathError()
     }
     lane.finish()
+    let badResult = frame.badResult
     link.giveBack(lane)
-    if let index = frame.badResult {
+    if let index = badResult {
       throw .system(
         "bad_result", "`\(description.id).\(shape.name)` gave a result \(index + 1) that its type does not allow.")
     }
@@ -173,12 +174,20 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   func create(_ context: HostContext, imports: [ImportBinding]) throws(HostError) {
     var made: [HostImport] = []
     for (row, binding) in zip(description.imports, imports) { made.append(try HostImport(row, binding)) }
-    let alarm = symbolon_alarm()
-    guard alarm >= 0 else { throw .system("no_descriptor", "No descriptor for a worker: \(systemMessage()).") }
     state.withLock { state in
       state.context = context
       state.imports = made
+    }
+    try launch()
+  }
+
+  /// Starts a process and makes the instance in it.
+  private func launch() throws(HostError) {
+    let alarm = symbolon_alarm()
+    guard alarm >= 0 else { throw .system("no_descriptor", "No descriptor for a worker: \(systemMessage()).") }
+    state.withLock { state in
       state.alarm = alarm
+      state.failure = nil
       state.isWanted = true
     }
     // The keeper holds the home as long as a process lives; the process lives no longer than this thread.
@@ -209,7 +218,14 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     }
   }
 
-  func start() throws(HostError) { try begin(try link()) }
+  func start() throws(HostError) {
+    // It may have ended since it was made, or since it was stopped to make room for another that then failed.
+    if state.withLock({ $0.link?.isDead ?? true }) {
+      _ = changed.wait(seconds: 5) { state.withLock { $0.link == nil && $0.alarm < 0 } }
+      try launch()
+    }
+    try begin(try link())
+  }
 
   /// Starts the instance and lets calls in.
   func begin(_ link: WorkerLink) throws(HostError) {

@@ -25,6 +25,7 @@ final class WorkerKeeper {
         close(state.alarm)
         state.alarm = -1
       }
+      home.changed.wake()
     }
     while let link = start() {
       let death = WorkerWatch(
@@ -135,7 +136,10 @@ final class WorkerWatch {
   private let threads: Int
   private var output: WorkerOutput
   private var isReported = false
-  private static let period: Int32 = 250
+  private static let period: Int32 = 50
+  /// What the kernel counts for a thread from its first moment on, used or not.
+  private static let stackBytes = UInt64(8 << 20)
+  private static let mostStacks: UInt64 = 48
   private static let lanesAllowance = UInt64(8 * LaneMemory.messageLimit)
 
   init(_ link: WorkerLink, logger: Logger?, memoryLimit: UInt64, threads: Int) {
@@ -196,11 +200,21 @@ final class WorkerWatch {
 
   private func takeReport(_ length: UInt64) {
     isReported = true
+    tighten()
     guard length <= UInt64(LaneMemory.messageLimit) else { return link.failed(.malformed("an endless report")) }
     let bytes = Array(UnsafeRawBufferPointer(start: link.memory.arena(0, of: .worker), count: Int(length)))
     do throws(HostError) {
       link.report(try WorkerReport(json: try JSONValue(parsing: bytes)))
     } catch { link.report(.failed(error)) }
+  }
+
+  /// Draws the kernel's own limit nearer, now that it shows what the process needs before it does anything: a hog is
+  /// then refused memory at once, and not ended when it is next looked at.
+  private func tighten() {
+    guard let pages = Self.numbers("/proc/\(link.process)/statm"), pages.count > 5 else { return }
+    let stacks = min(UInt64(clamping: threads), Self.mostStacks) * Self.stackBytes
+    let used = pages[5] * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    _ = symbolon_limit_data(link.process, used + memoryLimit + stacks)
   }
 
   /// Ends a process that holds more memory or threads than it may.

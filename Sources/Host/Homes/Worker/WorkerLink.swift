@@ -13,13 +13,31 @@ struct WorkerDeath: Error, Equatable {
 }
 
 /// A lane on which the host asks, with the call that runs on it.
-final class HostLane: @unchecked Sendable {  // Proof: `end` belongs to whoever took the lane; the rest is locked.
+final class HostLane: @unchecked Sendable {
+  // Proof: `end`, `conversation` and `spare` belong to whoever took the lane; the rest is locked.
   let end: LaneEnd
   /// `call` is the address of a `symbolon_call`, 0 when none runs here.
   private let live: Mutex<(id: UInt64, call: UInt, uses: Int)> = Mutex((0, 0, 0))
   private let unused = WaitPoint()
+  /// Used again by each call, as the frame is: a call allocates nothing.
+  let conversation: HostConversation
+  private var spare: CallerFrame?
 
-  init(_ index: Int, of memory: LaneMemory) { end = LaneEnd(index, .host, of: memory) }
+  init(_ index: Int, of link: WorkerLink) {
+    end = LaneEnd(index, .host, of: link.memory)
+    conversation = HostConversation(link, call: nil, deadline: 0)
+  }
+
+  /// The frame of a call on this lane.
+  func frame(_ shape: CallShape, cells: UnsafePointer<UnsafeMutableRawPointer?>) -> CallerFrame {
+    if let spare {
+      spare.prepare(shape, cells: cells)
+      return spare
+    }
+    let made = CallerFrame(shape, cells: cells, isStrict: true)
+    spare = made
+    return made
+  }
 
   /// Makes `call` the one that the worker may refer to; gives back its id.
   func begin(_ call: UnsafeMutablePointer<symbolon_call>?) -> UInt64 {
@@ -188,7 +206,7 @@ final class WorkerLink: @unchecked Sendable {
       let (found, isNew) = pool.withLock { pool -> (HostLane?, Bool) in
         if let free = pool.free.popLast() { return (free, false) }
         guard pool.all.count < LaneMemory.hostLanes else { return (nil, false) }
-        let lane = HostLane(pool.all.count, of: memory)
+        let lane = HostLane(pool.all.count, of: self)
         pool.all.append(lane)
         return (lane, true)
       }

@@ -13,7 +13,12 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
   let memory: LaneMemory
   private let control: Int32
   private let methods: [(shape: CallShape, cif: UnsafeMutablePointer<ffi_cif>)]
-  private var instance: UnsafeMutableRawPointer?
+  /// The methods and the instance, for the short way of a call; never freed.
+  private let server: UnsafeMutablePointer<symbolon_server> = .allocate(capacity: 1)
+  private var instance: UnsafeMutableRawPointer? {
+    get { server.pointee.instance }
+    set { server.pointee.instance = newValue }
+  }
   private(set) var native: UnsafeMutablePointer<symbolon_host>
   /// Services that the host grants, by id.
   private let granted = Mutex<Set<String>>([])
@@ -37,6 +42,7 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
       methods.append((CallShape(method.signature), try prepareInterface(types)))
     }
     self.methods = methods
+    server.initialize(to: WorkerServer.make(library))
     storage = permanentText(hello.storage)
     native = .allocate(capacity: 1)
     native.initialize(to: symbolon_host())
@@ -49,8 +55,12 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
       guard let host, let id else { return nil }
       let process = WorkerProcess.of(host)
       let name = String(cString: id)
-      return process.granted.withLock { $0.contains(name) } ? WorkerServices.table(for: name) : nil
+      if process.granted.withLock({ $0.contains(name) }) { return WorkerServices.table(for: name) }
+      // The host knows why not, and says so in its log.
+      if WorkerServices.known.contains(name) { WorkerServices.refused(host, name) }
+      return nil
     }
+    server.pointee.context = native.pointee.context
     for (index, (row, slot)) in zip(library.description.imports, library.slots).enumerated() {
       slot.pointee = try WorkerImport(row, index: index, of: self).makeFunction()
     }
@@ -89,6 +99,7 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
     symbolon_thread_set_current(Unmanaged.passRetained(end).toOpaque())
     do throws(LaneFailure) {
       while true {
+        end.serve(server)
         guard let (question, level) = try end.receive(0) else { continue }
         try serve(question, level: level, on: end)
         end.reset(kept: .max)
@@ -127,9 +138,8 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
     let header = CallHeader(&reader)
     guard methods.indices.contains(index) else { throw .malformed("a method that is not there") }
     let method = methods[index]
-    let frame = CalleeFrame(method.shape, on: end, level: level, self)
     var error = symbolon_error.empty
-    var context = WorkerCallContext(flag: end.cancelledFlag, id: header.id)
+    var context = symbolon_worker_call(cancelled: end.cancelledFlag, id: header.id)
     try withPointers(&error, &context) { (error, context) throws(LaneFailure) in
       var call = header.native(error: error)
       call.context = UnsafeMutableRawPointer(context)
@@ -138,9 +148,11 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
       try withPointers(&call, &instance) { (call, instance) throws(LaneFailure) in
         var pointer: UnsafeMutablePointer<symbolon_call>? = call
         try withUnsafeMutablePointer(to: &pointer) { (pointer) throws(LaneFailure) in
-          try frame.run(
-            &reader, leading: [UnsafeMutableRawPointer(instance), UnsafeMutableRawPointer(pointer)], method.cif,
-            library.functions[index], error: error)
+          try CalleeFrame.with(method.shape, on: end, level: level, self) { (frame) throws(LaneFailure) in
+            try frame.run(
+              &reader, leading: (UnsafeMutableRawPointer(instance), UnsafeMutableRawPointer(pointer)), method.cif,
+              library.functions[index], error: error)
+          }
         }
       }
     }
@@ -248,15 +260,11 @@ struct WorkerSubscription: @unchecked Sendable {  // Proof: constant; `context` 
   let deliver: @convention(c) (UnsafeMutableRawPointer?, symbolon_slice, symbolon_slice) -> Void
 }
 
-/// What `call->context` points to in a worker.
-struct WorkerCallContext {
-  /// The host's word that nobody waits any more.
-  var flag: UnsafePointer<UInt32>
-  var id: UInt64
-
+/// Calls that the host made, by what `call->context` points to in a worker: a `symbolon_worker_call`.
+enum WorkerCallContext {
   static let cancelled: @convention(c) (UnsafePointer<symbolon_call>?) -> UInt32 = { call in
     guard let context = call?.pointee.context else { return 0 }
-    return symbolon_lane_load(context.assumingMemoryBound(to: WorkerCallContext.self).pointee.flag)
+    return symbolon_lane_load(context.assumingMemoryBound(to: symbolon_worker_call.self).pointee.cancelled)
   }
 
   /// The id of the host's call that `call` is or was made from; 0 for a call of the plugin's own.
@@ -268,7 +276,7 @@ struct WorkerCallContext {
       if let function = call.pointee.cancelled, unsafeBitCast(function, to: UInt.self) == ours,
         let context = call.pointee.context
       {
-        return context.assumingMemoryBound(to: WorkerCallContext.self).pointee.id
+        return context.assumingMemoryBound(to: symbolon_worker_call.self).pointee.id
       }
       here = call.pointee.parent
     }

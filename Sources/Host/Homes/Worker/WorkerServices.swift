@@ -82,14 +82,17 @@ enum WorkerServices {
       for _ in 0..<reader.u32() {
         let (index, offset, length) = (Int(reader.u32()), reader.u64(), reader.u64())
         let bytes = try end.fetch(offset, length)
-        defer { bytes.deallocate() }
-        let status = receiver.receive(result: index, UnsafeRawBufferPointer(bytes))
+        defer { end.takeBack(bytes) }
+        let status = receiver.receive(result: index, bytes)
         if status != 0 { answer.status = status }
       }
       answer.bytes = receiver.bytes
       return answer
     }
   }
+
+  /// Tells the host that the plugin asked for a service that it was not granted.
+  static func refused(_ host: UnsafePointer<symbolon_host>, _ id: String) { _ = ask(host, .refused) { $0.put(id) } }
 
   // Proof for all: constant after first use.
   nonisolated(unsafe) private static let log = permanent(symbolon_log()) {
