@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,7 @@ from node import BUILT, Node, NodeError
 
 RATE = 10_000  # Calls a second.
 RELOADS = 20
+SECONDS = 8
 REPEATS = int(os.environ.get("RELOADS") or 1000)
 WARM_UP = 20
 
@@ -100,7 +102,7 @@ class LoadResult:
 
 
 def under_load(home, *definitions):
-    """RELOADS reloads at RATE calls a second, and as many seconds without reloads."""
+    """RELOADS reloads, spread over SECONDS of RATE calls a second, and as many seconds without reloads."""
     with tempfile.TemporaryDirectory(prefix="symbolon-bench-") as name:
         folder = Path(name)
         counters = [compile_plugin("Benchmarks/Reload/counter.c", folder / f"counter{version}.so",
@@ -117,19 +119,21 @@ def under_load(home, *definitions):
         try:
             node.reload(counters[1])
             node.reload(counters[0])
-            quiet = run(8000)
+            quiet = run(SECONDS * 1000)
             result = {}
-            thread = threading.Thread(target=lambda: result.update(run(8000)))
+            thread = threading.Thread(target=lambda: result.update(run(SECONDS * 1000)))
             thread.start()
+            began = time.monotonic()
             for number in range(RELOADS):
+                time.sleep(max(0, began + number * SECONDS * 0.8 / RELOADS - time.monotonic()))
                 gates.append(node.reload(counters[(number + 1) % 2]).get("pause_ms"))
             if not thread.is_alive():
                 raise RuntimeError(f"{RELOADS} reloads took longer than the load: the machine is too busy")
             thread.join()
         finally:
             node.stop()
-        if result["calls"] < RATE * 4:
-            raise RuntimeError(f"only {result['calls']} calls were made in 8 s: the machine is too busy")
+        if result["calls"] < RATE * SECONDS / 2:
+            raise RuntimeError(f"only {result['calls']} calls were made in {SECONDS} s: the machine is too busy")
         return LoadResult(quiet, result, node.executed(), max((gate for gate in gates if gate is not None), default=None))
 
 

@@ -101,6 +101,14 @@ class Node:
             assert self.process.poll() is None and time.monotonic() < limit, self.log.read_text()
             time.sleep(0.005)
 
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -150,37 +158,42 @@ def await_state(control, ticket, wanted):
     raise AssertionError(f"the reload never got to {wanted}")
 
 
+def kill_often(node, libraries, chance, kills):
+    """The states in which the node was killed, and which version ran afterwards."""
+    seen, outcomes = collections.Counter(), collections.Counter()
+    version, acknowledged = check(node, {"1.0.0"}, 0)
+    for number in range(kills):
+        new = {"1.0.0": "2.0.0", "2.0.0": "1.0.0"}[version]
+        counting = Counting(node.data, acknowledged)
+        counting.start()
+        control = Control(node.data)
+        ticket = control.ask(
+            "reload-plugin", plugin="counter", wait="none", library=str(libraries[int(new[0])]))["ticket"]
+        state = await_state(control, ticket, STATES[number % len(STATES)])
+        # At once, or at some moment of what follows.
+        time.sleep(chance.choice([0, chance.uniform(0, 0.03)]))
+        node.kill()
+        control.close()
+        counting.join()
+        seen[state] += 1
+        node.start()
+        version, acknowledged = check(node, {version, new}, counting.acknowledged)
+        outcomes["new" if version == new else "old"] += 1
+    return seen, outcomes
+
+
 @pytest.mark.parametrize("home", ["host", "worker"])
 def test_a_killed_reload_ends_in_one_of_two_versions(home):
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
-    seen, outcomes = collections.Counter(), collections.Counter()
     with tempfile.TemporaryDirectory(prefix="symbolon-kills-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         slow = [f"SLOW_{what}={SLOW}" for what in ("CREATE", "EXPORT", "IMPORT", "START")]
         libraries = {major: build(folder, f"v{major}", f'VERSION="{major}.0.0"', f"SCHEMA={major}", *slow)
                      for major in (1, 2)}
-        node = Node(folder, libraries[1], home, sign(folder, libraries.values()) if home == "host" else "")
-        node.start()
-        version, acknowledged = check(node, {"1.0.0"}, 0)
-        for number in range(KILLS // 2):
-            new = {"1.0.0": "2.0.0", "2.0.0": "1.0.0"}[version]
-            counting = Counting(node.data, acknowledged)
-            counting.start()
-            control = Control(node.data)
-            ticket = control.ask(
-                "reload-plugin", plugin="counter", wait="none", library=str(libraries[int(new[0])]))["ticket"]
-            state = await_state(control, ticket, STATES[number % len(STATES)])
-            # At once, or at some moment of what follows.
-            time.sleep(chance.choice([0, chance.uniform(0, 0.03)]))
-            node.kill()
-            control.close()
-            counting.join()
-            seen[state] += 1
-            node.start()
-            version, acknowledged = check(node, {version, new}, counting.acknowledged)
-            outcomes["new" if version == new else "old"] += 1
-        node.kill()
+        trust = sign(folder, libraries.values()) if home == "host" else ""
+        with Node(folder, libraries[1], home, trust) as node:
+            seen, outcomes = kill_often(node, libraries, chance, KILLS // 2)
     print(home, "seed", seed, dict(seen), dict(outcomes))
     assert outcomes["old"] > 0 and outcomes["new"] > 0, f"seed {seed}: {outcomes}"
     assert len(seen) >= 5, f"seed {seed}: {seen}"
