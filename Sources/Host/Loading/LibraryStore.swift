@@ -9,6 +9,7 @@ import Glibc
 package struct LibraryStore: Sendable {
   /// The folder `<data>/store`.
   let folder: String
+  private let checked = CheckedFiles()
 
   /// A stored library.
   package struct Entry: Equatable, Sendable {
@@ -28,7 +29,7 @@ package struct LibraryStore: Sendable {
     let entry = Entry(sha256: package.sha256, path: "\(folder)/\(package.sha256)/\(name)")
     if package.library.path == entry.path { return entry }
     try makeFolder("\(folder)/\(entry.sha256)", mode: 0o700)
-    try copy(package.library, to: entry.path, mode: 0o500)
+    try copy(package.library, to: entry.path, mode: 0o500, sha256: entry.sha256)
     for (name, file) in package.files.sorted(by: { $0.key < $1.key }) {
       let target = "\(entry.folder)/\(name)"
       if let slash = target.lastIndex(of: "/") { try makeFolder(String(target[..<slash]), mode: 0o700) }
@@ -41,7 +42,9 @@ package struct LibraryStore: Sendable {
   }
 
   /// Copies under another name, syncs and renames, so that a crash leaves no half library behind.
-  private func copy(_ source: OpenedFile, to path: String, mode: mode_t) throws(HostError) {
+  private func copy(
+    _ source: OpenedFile, to path: String, mode: mode_t, sha256: String? = nil
+  ) throws(HostError) {
     var status = stat()
     if lstat(path, &status) == 0 {
       let present = try OpenedFile(path, what: "library")
@@ -49,6 +52,7 @@ package struct LibraryStore: Sendable {
         try present.withBytes { found in Self.areEqual(wanted, found) }
       }
       guard isSame else { throw Self.changed(path) }
+      if let sha256 { checked.note(path, sha256, present.status) }
       return
     }
     try source.withBytes { bytes throws(HostError) in try NewFile.write(bytes, to: path, mode: mode) }
@@ -60,13 +64,18 @@ package struct LibraryStore: Sendable {
     return memcmp(a, other, b.count) == 0
   }
 
-  /// Removes all stored libraries but these; gives back how many went.
+  /// Removes all stored libraries but these; gives back the hashes of those that went.
   func prune(keeping needed: Set<String>) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.filter { name in
       name.utf8.count == 64 && name.utf8.allSatisfy(isHexadecimal) && !needed.contains(name)
-        && (try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")) != nil
+        && remove(name)
     }
+  }
+
+  private func remove(_ name: String) -> Bool {
+    checked.forget("\(folder)/\(name)/")
+    return (try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")) != nil
   }
 
   private func isHexadecimal(_ byte: UInt8) -> Bool {
@@ -88,8 +97,10 @@ package struct LibraryStore: Sendable {
       }
     }
     let file = try OpenedFile(entry.path, what: "library")
-    guard Self.isPrivate(file.status), try file.sha256() == entry.sha256 else {
-      throw Self.changed(entry.path)
+    guard Self.isPrivate(file.status) else { throw Self.changed(entry.path) }
+    if !checked.isUnchanged(entry.path, entry.sha256, file.status) {
+      guard try file.sha256() == entry.sha256 else { throw Self.changed(entry.path) }
+      checked.note(entry.path, entry.sha256, file.status)
     }
     guard let manifest = try PluginPackage.manifest(of: file).0 else { return }
     for (name, hash) in manifest.files {
