@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* clock_gettime; strict C11 hides it */
 #include "clock.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -36,8 +37,8 @@ static uint64_t measure(uint64_t window_ns) {
   return (uint64_t)(((unsigned __int128)(now_ns - start_ns) << 32) / (now - start));
 }
 
-void symbolon_ticks_prepare(void) {
-  if (atomic_load_explicit(&scale, memory_order_relaxed) || !is_invariant()) return;
+static void prepare(void) {
+  if (!is_invariant()) return;
   /* Another process may take the processor between the two readings: two windows must agree within 1 in 500. */
   for (int attempt = 0; attempt < 3; attempt++) {
     uint64_t first = measure(400000), second = measure(400000);
@@ -47,6 +48,12 @@ void symbolon_ticks_prepare(void) {
       return;
     }
   }
+}
+
+/* Decided once: a duration that began in one unit must not end in the other. */
+void symbolon_ticks_prepare(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, prepare);
 }
 
 uint64_t symbolon_ticks_now(void) {

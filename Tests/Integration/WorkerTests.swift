@@ -99,9 +99,9 @@ import Testing
     let node = try Self.node("[plugin.subject.limits]\ndeadline_ms = 300\n")
     defer { node.stop() }
     let before = ContinuousClock.now
-    let late = try node.command("subject", "slow", "1000")
+    let late = try node.command("subject", "slow", "1800")
     #expect(late.status != 0 && late.err.contains("did not answer within its time"))
-    #expect(ContinuousClock.now - before < .milliseconds(900))
+    #expect(ContinuousClock.now - before < .milliseconds(1700), "the answer does not wait for the work")
     #expect(try node.command("subject", "patient").err.contains("did not answer within its time"))
     #expect(try soon { node.log.contains("noticed after a while") }, "the worker was told that nobody waits")
     #expect(try node.command("subject", "recall").status == 0, "a slow call does not end the worker")
