@@ -134,7 +134,8 @@ def under_load(home, *definitions):
             node.stop()
         if result["calls"] < RATE * SECONDS / 2:
             raise RuntimeError(f"only {result['calls']} calls were made in {SECONDS} s: the machine is too busy")
-        return LoadResult(quiet, result, node.executed(), max((gate for gate in gates if gate is not None), default=None))
+        longest = max((gate for gate in gates if gate is not None), default=None)
+        return LoadResult(quiet, result, node.executed(), longest)
 
 
 def compile_swift(library):
