@@ -9,17 +9,17 @@ import Testing
     settings.requestTimeoutMilliseconds = 400
     try await RunningEdge.with(settings: settings) { edge async throws in
       let port = edge.port
-      let started = ContinuousClock.now
-      try await offPool {
+      let isCutOff = try await offPool {
         let client = try RawClient(port: port)
         try client.send("GET /health HTTP/1.1\r\n")
-        // Never idle, never done.
-        for number in 0..<200 {
-          do { try client.send("x-\(number): 1\r\n") } catch { return }
+        // Never idle, and not done for twenty seconds.
+        for number in 0..<1000 {
+          do { try client.send("x-\(number): 1\r\n") } catch { return true }
           usleep(20_000)
         }
+        return false
       }
-      #expect(ContinuousClock.now - started < .seconds(3))
+      #expect(isCutOff)
       #expect(edge.server.metrics.snapshot().refused["head_timeout"] == 1)
       #expect(try await edge.ask("GET", "/health").status == 200)
     }
@@ -86,7 +86,7 @@ import Testing
       }
       let started = ContinuousClock.now
       #expect(try await edge.ask("GET", "/health").status == 200)
-      #expect(ContinuousClock.now - started < .seconds(6))
+      #expect(ContinuousClock.now - started < .seconds(25), "sooner than their own time is over: 30 s")
       #expect(edge.server.metrics.snapshot().refused["connections_full"] ?? 0 > 0)
       for client in silent { client.hangUp() }
     }
