@@ -111,7 +111,7 @@ import Testing
         return answer
       }
       #expect(answer.status == status)
-      #expect(ContinuousClock.now - started < .seconds(25), "sooner than the time of a request is over: 30 s")
+      #expect(ContinuousClock.now - started < .seconds(5))
     }
   }
 

@@ -86,7 +86,7 @@ import Testing
       }
       let started = ContinuousClock.now
       #expect(try await edge.ask("GET", "/health").status == 200)
-      #expect(ContinuousClock.now - started < .seconds(25), "sooner than their own time is over: 30 s")
+      #expect(ContinuousClock.now - started < .seconds(6))
       #expect(edge.server.metrics.snapshot().refused["connections_full"] ?? 0 > 0)
       for client in silent { client.hangUp() }
     }
