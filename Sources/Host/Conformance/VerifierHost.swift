@@ -70,36 +70,30 @@ private enum VerifierServices {
     }
   }
 
-  private static func permanent<T>(_ empty: T, _ fill: (UnsafeMutablePointer<T>) -> Void) -> UnsafeRawPointer {
-    let table = UnsafeMutablePointer<T>.allocate(capacity: 1)
-    table.initialize(to: empty)
-    UnsafeMutableRawPointer(table).storeBytes(of: UInt32(MemoryLayout<T>.size), as: UInt32.self)
-    fill(table)
-    return UnsafeRawPointer(table)
-  }
-
   // Proof of all tables: constant after first use.
-  nonisolated(unsafe) private static let log = permanent(symbolon_log()) { $0.pointee.write = { _, _, _, _ in } }
-  nonisolated(unsafe) private static let config = permanent(symbolon_config()) {
+  nonisolated(unsafe) private static let log = Services.permanent(symbolon_log()) {
+    $0.pointee.write = { _, _, _, _ in }
+  }
+  nonisolated(unsafe) private static let config = Services.permanent(symbolon_config()) {
     $0.pointee.settings = { _, sink in Services.write("{}", to: sink) }
   }
-  nonisolated(unsafe) private static let storage = permanent(symbolon_storage()) {
+  nonisolated(unsafe) private static let storage = Services.permanent(symbolon_storage()) {
     $0.pointee.folder = { host in host.map { VerifierHost.folder(of: $0) } }
   }
-  nonisolated(unsafe) private static let clock = permanent(symbolon_clock()) {
+  nonisolated(unsafe) private static let clock = Services.permanent(symbolon_clock()) {
     $0.pointee.unix_ms = { _ in MonotonicClock.unixMilliseconds }
     $0.pointee.monotonic_ns = { _ in MonotonicClock.nanoseconds }
   }
-  nonisolated(unsafe) private static let random = permanent(symbolon_random()) {
+  nonisolated(unsafe) private static let random = Services.permanent(symbolon_random()) {
     $0.pointee.fill = { _, bytes, count in
       Entropy.fill(UnsafeMutableRawBufferPointer(start: bytes, count: Int(clamping: count)))
     }
   }
-  nonisolated(unsafe) private static let events = permanent(symbolon_events()) {
+  nonisolated(unsafe) private static let events = Services.permanent(symbolon_events()) {
     $0.pointee.publish = { _, _, _ in 0 }
     $0.pointee.subscribe = { _, _, _, _ in 0 }
   }
-  nonisolated(unsafe) private static let identity = permanent(symbolon_identity()) {
+  nonisolated(unsafe) private static let identity = Services.permanent(symbolon_identity()) {
     $0.pointee.public_key = { _, key in
       guard let key else { return }
       var secret = [UInt8](repeating: 0, count: Int(crypto_sign_SECRETKEYBYTES))
@@ -115,13 +109,13 @@ private enum VerifierServices {
       return crypto_sign_detached(signature, nil, message.data ?? UnsafePointer(signature), message.size, secret)
     }
   }
-  nonisolated(unsafe) private static let catalog = permanent(symbolon_catalog()) {
+  nonisolated(unsafe) private static let catalog = Services.permanent(symbolon_catalog()) {
     $0.pointee.revision = { _ in 1 }
     $0.pointee.json = { _, sink in
       Services.write(#"{"host":{"version":"\#(Version.current)"},"plugins":[],"revision":1}"#, to: sink)
     }
   }
-  nonisolated(unsafe) private static let invoke = permanent(symbolon_invoke()) {
+  nonisolated(unsafe) private static let invoke = Services.permanent(symbolon_invoke()) {
     $0.pointee.invoke = { _, call, _, _ in
       symbolon_fail(call, Int32(SYMBOLON_UNAVAILABLE), "no_provider", "The verifier has no other plugins.")
     }
@@ -129,7 +123,7 @@ private enum VerifierServices {
       symbolon_fail(call, Int32(SYMBOLON_UNAVAILABLE), "no_provider", "The verifier has no other plugins.")
     }
   }
-  nonisolated(unsafe) private static let sockets = permanent(symbolon_sockets()) {
+  nonisolated(unsafe) private static let sockets = Services.permanent(symbolon_sockets()) {
     $0.pointee.listening = { _, call, _ in
       symbolon_fail(call, Int32(SYMBOLON_FAILED_PRECONDITION), "no_listener", "The verifier listens nowhere.")
     }

@@ -26,7 +26,7 @@ enum Services {
   }
 
   /// A table that lives as long as the process.
-  private static func permanent<T>(_ empty: T, _ fill: (UnsafeMutablePointer<T>) -> Void) -> UnsafeRawPointer {
+  static func permanent<T>(_ empty: T, _ fill: (UnsafeMutablePointer<T>) -> Void) -> UnsafeRawPointer {
     let table = UnsafeMutablePointer<T>.allocate(capacity: 1)
     table.initialize(to: empty)
     UnsafeMutableRawPointer(table).storeBytes(of: UInt32(MemoryLayout<T>.size), as: UInt32.self)

@@ -27,14 +27,6 @@ enum WorkerServices {
     SYMBOLON_IDENTITY, SYMBOLON_CATALOG, SYMBOLON_INVOKE, SYMBOLON_SOCKETS,
   ]
 
-  private static func permanent<T>(_ empty: T, _ fill: (UnsafeMutablePointer<T>) -> Void) -> UnsafeRawPointer {
-    let table = UnsafeMutablePointer<T>.allocate(capacity: 1)
-    table.initialize(to: empty)
-    UnsafeMutableRawPointer(table).storeBytes(of: UInt32(MemoryLayout<T>.size), as: UInt32.self)
-    fill(table)
-    return UnsafeRawPointer(table)
-  }
-
   /// What the host answered: a status, at most one number, and messages that went to the sink or were kept.
   struct Answer {
     var status: Int32
@@ -95,7 +87,7 @@ enum WorkerServices {
   static func refused(_ host: UnsafePointer<symbolon_host>, _ id: String) { _ = ask(host, .refused) { $0.put(id) } }
 
   // Proof for all: constant after first use.
-  nonisolated(unsafe) private static let log = permanent(symbolon_log()) {
+  nonisolated(unsafe) private static let log = Services.permanent(symbolon_log()) {
     $0.pointee.write = { host, level, message, fields in
       _ = ask(host, .log) { writer in
         writer.put(level)
@@ -105,26 +97,26 @@ enum WorkerServices {
     }
   }
 
-  nonisolated(unsafe) private static let config = permanent(symbolon_config()) {
+  nonisolated(unsafe) private static let config = Services.permanent(symbolon_config()) {
     $0.pointee.settings = { host, sink in ask(host, .settings, sink: sink).status }
   }
 
-  nonisolated(unsafe) private static let storage = permanent(symbolon_storage()) {
+  nonisolated(unsafe) private static let storage = Services.permanent(symbolon_storage()) {
     $0.pointee.folder = { host in host.map { WorkerProcess.of($0).storage } }
   }
 
-  nonisolated(unsafe) private static let clock = permanent(symbolon_clock()) {
+  nonisolated(unsafe) private static let clock = Services.permanent(symbolon_clock()) {
     $0.pointee.unix_ms = { _ in MonotonicClock.unixMilliseconds }
     $0.pointee.monotonic_ns = { _ in MonotonicClock.nanoseconds }
   }
 
-  nonisolated(unsafe) private static let random = permanent(symbolon_random()) {
+  nonisolated(unsafe) private static let random = Services.permanent(symbolon_random()) {
     $0.pointee.fill = { _, bytes, count in
       Entropy.fill(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
     }
   }
 
-  nonisolated(unsafe) private static let events = permanent(symbolon_events()) {
+  nonisolated(unsafe) private static let events = Services.permanent(symbolon_events()) {
     $0.pointee.publish = { host, topic, json in
       ask(host, .publish) { writer in
         writer.put(topic.buffer)
@@ -145,7 +137,7 @@ enum WorkerServices {
     }
   }
 
-  nonisolated(unsafe) private static let identity = permanent(symbolon_identity()) {
+  nonisolated(unsafe) private static let identity = Services.permanent(symbolon_identity()) {
     $0.pointee.public_key = { host, key in
       let answer = ask(host, .publicKey)
       guard let key, answer.bytes.count == 32 else { return }
@@ -161,12 +153,12 @@ enum WorkerServices {
     }
   }
 
-  nonisolated(unsafe) private static let catalog = permanent(symbolon_catalog()) {
+  nonisolated(unsafe) private static let catalog = Services.permanent(symbolon_catalog()) {
     $0.pointee.revision = { host in ask(host, .revision).number }
     $0.pointee.json = { host, sink in ask(host, .catalog, sink: sink).status }
   }
 
-  nonisolated(unsafe) private static let invoke = permanent(symbolon_invoke()) {
+  nonisolated(unsafe) private static let invoke = Services.permanent(symbolon_invoke()) {
     $0.pointee.invoke = { host, call, what, sink in
       guard let what = what?.pointee, let sink else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
       return ask(host, .invoke, call, sink: sink) { writer in
@@ -187,7 +179,7 @@ enum WorkerServices {
     }
   }
 
-  nonisolated(unsafe) private static let sockets = permanent(symbolon_sockets()) {
+  nonisolated(unsafe) private static let sockets = Services.permanent(symbolon_sockets()) {
     $0.pointee.listening = { host, call, descriptor in
       let answer = ask(host, .listening, call)
       guard let host, let descriptor, answer.status == 0 else { return answer.status }
