@@ -12,8 +12,10 @@ static void report(symbolon_workspace *w, int32_t operation, int32_t layer, int3
   while (code < seen && !atomic_compare_exchange_weak(&w->fault, &seen, code)) {}
 }
 
-static void quantise(symbolon_workspace *w, activations *v, int32_t t, int32_t from, int32_t n, int32_t op, int32_t l) {
-  const size_t at = (size_t)t * (size_t)v->k + (size_t)from;
+/* A32 of n values of row `row`, which belongs to column t. */
+static void quantise(
+  symbolon_workspace *w, activations *v, int32_t row, int32_t from, int32_t n, int32_t op, int32_t l, int32_t t) {
+  const size_t at = (size_t)row * (size_t)v->k + (size_t)from;
   if (!w->ops->quantise(v->x + at, n, v->q + at, v->e + at / 32, v->a + at / 32)) report(w, op, l, t);
 }
 
@@ -61,12 +63,12 @@ static void embed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
   symbolon_dequantise_row(m->embedding_type, m->width, row, w->residual + (size_t)t * (size_t)m->width);
 }
 
-/* normed[t] = norm(residual[from]), as f32 and A32. */
+/* normed[row] = norm(residual[t]), as f32 and A32. */
 static void normalise(
-  symbolon_workspace *w, int32_t from, int32_t t, const float *weight, int32_t op, int32_t l) {
+  symbolon_workspace *w, int32_t t, int32_t row, const float *weight, int32_t op, int32_t l) {
   const size_t e = (size_t)w->model->width;
-  w->ops->norm(w->residual + (size_t)from * e, weight, (int32_t)e, w->model->epsilon, w->normed.x + (size_t)t * e);
-  quantise(w, &w->normed, t, 0, (int32_t)e, op, l);
+  w->ops->norm(w->residual + (size_t)t * e, weight, (int32_t)e, w->model->epsilon, w->normed.x + (size_t)row * e);
+  quantise(w, &w->normed, row, 0, (int32_t)e, op, l, t);
 }
 
 static void attention_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
@@ -79,10 +81,20 @@ static void feed_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t 
   normalise(w, t, t, w->model->layer[l].feed_norm, SYMBOLON_OP_FEED_INPUT, l);
 }
 
-/* Row i of normed = norm(residual of the i-th column that wants logits). */
+/* Row i of normed = norm(residual of the i-th column that wants logits); after those, the hidden rows. */
 static void last_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t i) {
   (void)thread;
-  normalise(w, w->logit_column[i], i, w->model->output_norm, SYMBOLON_OP_OUTPUT, l);
+  const symbolon_model *m = w->model;
+  if (i < w->logit_count) {
+    normalise(w, w->logit_column[i], i, m->output_norm, SYMBOLON_OP_OUTPUT, l);
+    return;
+  }
+  const int32_t row = i - w->logit_count, t = w->hidden_column[row];
+  const size_t e = (size_t)m->width;
+  float *y = w->hidden + (size_t)row * e;
+  w->ops->norm(w->residual + (size_t)t * e, m->output_norm, m->width, m->epsilon, y);
+  for (size_t k = 0; k < e; k++)
+    if (symbolon_magnitude(y[k]) > 0x7f7fffffu) report(w, SYMBOLON_OP_OUTPUT, l, t);
 }
 
 /* Rotates pairs (2i, 2i+1) of eight neighbouring dimensions of one head: y0 = x0*c - x1*s, y1 = x0*s + x1*c. */
@@ -103,16 +115,17 @@ static void remember(symbolon_workspace *w, int32_t l, int32_t t, int32_t row, i
   const symbolon_column *column = &w->columns[t];
   const symbolon_cache *cache = column->cache;
   const int32_t head = row / m->head_size, d = row % m->head_size;
-  const size_t base = ((size_t)l * (size_t)m->kv_heads + (size_t)head) * (size_t)cache->capacity * (size_t)m->head_size;
-  const size_t position = (size_t)column->position, size = (size_t)m->head_size;
+  const size_t position = (size_t)column->position % SYMBOLON_PAGE, size = (size_t)m->head_size;
+  uint16_t *keys = cache->page[column->position / SYMBOLON_PAGE]
+                   + ((size_t)l * (size_t)m->kv_heads + (size_t)head) * symbolon_strip_size(m);
   uint16_t half[8];
   if (is_key) rotate(m, column->position, d, x);
   if (!w->ops->halve(x, 8, half)) report(w, SYMBOLON_OP_CACHE, l, t);
   if (!is_key) {
-    memcpy(cache->values + base + position * size + (size_t)d, half, sizeof half);
+    memcpy(keys + symbolon_strip_keys(m) + position * symbolon_value_stride(m) + (size_t)d, half, sizeof half);
     return;
   }
-  uint16_t *tile = cache->keys + base + (position / 16) * size * 16 + position % 16;
+  uint16_t *tile = keys + (position / 16) * size * 16 + position % 16;
   for (int32_t i = 0; i < 8; i++) tile[(size_t)(d + i) * 16] = half[i];
 }
 
@@ -152,23 +165,25 @@ static void attend(
   const symbolon_cache *cache = w->columns[column[0]].cache;
   const int32_t d = m->head_size, width = m->heads * d;
   const size_t stride = (size_t)symbolon_padded_context(m);
-  const size_t base = ((size_t)l * (size_t)m->kv_heads + (size_t)group) * (size_t)cache->capacity * (size_t)d;
+  const size_t strip = ((size_t)l * (size_t)m->kv_heads + (size_t)group) * symbolon_strip_size(m);
+  const symbolon_strip keys = {cache->page, strip}, values = {cache->page, strip + symbolon_strip_keys(m)};
   const float *q[SYMBOLON_QUERIES], *p[SYMBOLON_QUERIES];
   float *s[SYMBOLON_QUERIES], *out[SYMBOLON_QUERIES], scale[SYMBOLON_QUERIES];
-  int32_t lengths[SYMBOLON_QUERIES], longest = 0;
+  int32_t firsts[SYMBOLON_QUERIES], ends[SYMBOLON_QUERIES], end = 0;
   for (int32_t i = 0; i < count; i++) {
     const size_t at = (size_t)column[i] * (size_t)width + (size_t)(head[i] * d);
     q[i] = w->query + at;
     out[i] = w->attended.x + at;
     p[i] = s[i] = w->scores + ((size_t)thread * SYMBOLON_QUERIES + (size_t)i) * stride;
-    lengths[i] = w->columns[column[i]].position + 1;
-    longest = lengths[i] > longest ? lengths[i] : longest;
+    firsts[i] = 0;
+    ends[i] = w->columns[column[i]].position + 1;
+    end = ends[i] > end ? ends[i] : end;
   }
-  w->ops->scores(q, count, d, cache->keys + base, (longest + 15) / 16, m->score_scale, s);
-  for (int32_t i = 0; i < count; i++) scale[i] = w->ops->softmax(s[i], lengths[i]);
-  w->ops->values(p, lengths, scale, count, d, cache->values + base, out);
+  w->ops->scores(q, count, d, keys, 0, (end + 15) / 16, m->score_scale, s);
+  for (int32_t i = 0; i < count; i++) scale[i] = w->ops->softmax(s[i], firsts[i], ends[i]);
+  w->ops->values(p, firsts, ends, scale, count, d, values, out);
   for (int32_t i = 0; i < count; i++)
-    quantise(w, &w->attended, column[i], head[i] * d, d, SYMBOLON_OP_ATTENTION, l);
+    quantise(w, &w->attended, column[i], head[i] * d, d, SYMBOLON_OP_ATTENTION, l, column[i]);
 }
 
 /* attended = softmax(query.keys).values for one kv head of a few neighbouring columns of one sequence. */
@@ -233,7 +248,7 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
     }
   for (int32_t t = 0; t < w->count; t++) {
     w->ops->gate(w->fed.x + (size_t)t * f + c * ROWS, up + t * ROWS, ROWS);
-    quantise(w, &w->fed, t, c * ROWS, ROWS, SYMBOLON_OP_FEED, l);
+    quantise(w, &w->fed, t, c * ROWS, ROWS, SYMBOLON_OP_FEED, l, t);
   }
 }
 
@@ -270,7 +285,7 @@ static void step(void *context, int32_t thread) {
     run(w, ++stage, feed, m->feed_width / ROWS, thread, l);
     run(w, ++stage, down, m->width / ROWS, thread, l);
   }
-  run(w, ++stage, last_norm, w->logit_count, thread, m->layers);
+  run(w, ++stage, last_norm, w->logit_count + w->hidden_count, thread, m->layers);
   run(w, ++stage, head, (m->vocabulary + HEAD_ROWS - 1) / HEAD_ROWS, thread, m->layers);
 }
 
@@ -292,9 +307,11 @@ symbolon_fault symbolon_forward(
   symbolon_workspace *w, symbolon_pool *pool, const symbolon_column *columns, int32_t count) {
   w->columns = columns;
   w->count = count;
-  w->logit_count = 0;
-  for (int32_t t = 0; t < count; t++)
+  w->logit_count = w->hidden_count = 0;
+  for (int32_t t = 0; t < count; t++) {
     if (columns[t].wants_logits && w->logit_count < w->most_logit_rows) w->logit_column[w->logit_count++] = t;
+    if (columns[t].wants_hidden) w->hidden_column[w->hidden_count++] = t;
+  }
   memset(w->stage, 0, (size_t)w->stages * sizeof(symbolon_stage));
   atomic_store(&w->fault, ~0u);
   itemise(w);

@@ -179,7 +179,7 @@ static void norm(const float *x, const float *w, int32_t n, float epsilon, float
 
 INLINE __m256 exp1(__m256 x) {
   const __m256 rounder = _mm256_set1_ps(SYMBOLON_ROUNDER);
-  const __m256 clamped = _mm256_min_ps(x, _mm256_set1_ps(87.0f));
+  const __m256 clamped = _mm256_min_ps(_mm256_set1_ps(87.0f), x); /* in this order NaN stays NaN */
   const __m256 z = _mm256_fmadd_ps(clamped, _mm256_set1_ps(SYMBOLON_EXP_LOG2E), rounder);
   const __m256 n = _mm256_sub_ps(z, rounder);
   __m256 b = _mm256_fnmadd_ps(n, _mm256_set1_ps(SYMBOLON_EXP_LN2_HIGH), clamped);
@@ -196,10 +196,11 @@ INLINE __m256 exp1(__m256 x) {
 }
 
 /* Lanes are positions: a tile of 16 keys is two registers, each query two accumulators. */
-INLINE void score_tile(const float *const *q, const int32_t count, int32_t d, const uint16_t *keys, int32_t tiles,
-                       float scale, float *const *out) {
+INLINE void score_tile(const float *const *q, const int32_t count, int32_t d, symbolon_strip strip, int32_t first,
+                       int32_t end, float scale, float *const *out) {
   const __m256 factor = _mm256_set1_ps(scale);
-  for (int32_t t = 0; t < tiles; t++, keys += (size_t)d * 16) {
+  for (int32_t t = first; t < end; t++) {
+    const uint16_t *keys = strip.page[t / 16] + strip.offset + (size_t)(t % 16) * (size_t)d * 16;
     __m256 acc[SYMBOLON_QUERIES][2];
     for (int32_t i = 0; i < count; i++) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
     for (int32_t k = 0; k < d; k++) {
@@ -217,82 +218,90 @@ INLINE void score_tile(const float *const *q, const int32_t count, int32_t d, co
   }
 }
 
-static void scores(const float *const *q, int32_t count, int32_t d, const uint16_t *keys, int32_t tiles, float scale,
-                   float *const *out) {
+static void scores(const float *const *q, int32_t count, int32_t d, symbolon_strip keys, int32_t first, int32_t end,
+                   float scale, float *const *out) {
   switch (count) {
-    case 1: score_tile(q, 1, d, keys, tiles, scale, out); break;
-    case 2: score_tile(q, 2, d, keys, tiles, scale, out); break;
-    case 3: score_tile(q, 3, d, keys, tiles, scale, out); break;
-    case 4: score_tile(q, 4, d, keys, tiles, scale, out); break;
-    case 5: score_tile(q, 5, d, keys, tiles, scale, out); break;
-    default: score_tile(q, 6, d, keys, tiles, scale, out); break;
+    case 1: score_tile(q, 1, d, keys, first, end, scale, out); break;
+    case 2: score_tile(q, 2, d, keys, first, end, scale, out); break;
+    case 3: score_tile(q, 3, d, keys, first, end, scale, out); break;
+    case 4: score_tile(q, 4, d, keys, first, end, scale, out); break;
+    case 5: score_tile(q, 5, d, keys, first, end, scale, out); break;
+    default: score_tile(q, 6, d, keys, first, end, scale, out); break;
   }
 }
 
-static float softmax(float *s, int32_t n) {
-  float greatest = s[0];
-  int32_t j = 0;
-  if (n >= 8) {
-    __m256 m = _mm256_loadu_ps(s);
-    for (j = 8; j + 8 <= n; j += 8) m = _mm256_max_ps(m, _mm256_loadu_ps(s + j));
-    float lanes[8];
-    _mm256_storeu_ps(lanes, m);
-    for (int32_t i = 0; i < 8; i++) greatest = lanes[i] > greatest ? lanes[i] : greatest;
-  }
-  for (; j < n; j++) greatest = s[j] > greatest ? s[j] : greatest;
-  const int32_t padded = (n + 15) & ~15;
-  for (j = n; j < padded; j++) s[j] = -0x1p127f; /* becomes +0 */
+static float softmax(float *s, int32_t first, int32_t end) {
+  const int32_t start = first & ~15, padded = (end + 15) & ~15;
+  for (int32_t j = start; j < first; j++) s[j] = -__builtin_inff(); /* not the maximum, and becomes +0 */
+  for (int32_t j = end; j < padded; j++) s[j] = -__builtin_inff();
+  __m256 m = _mm256_loadu_ps(s + start);
+  for (int32_t j = start + 8; j < padded; j += 8) m = _mm256_max_ps(_mm256_loadu_ps(s + j), m);
+  float lanes[8], greatest;
+  _mm256_storeu_ps(lanes, m);
+  greatest = lanes[0];
+  for (int32_t i = 1; i < 8; i++) greatest = lanes[i] > greatest ? lanes[i] : greatest;
   const __m256 top = _mm256_set1_ps(greatest);
-  __m256 first = _mm256_setzero_ps(), second = _mm256_setzero_ps();
-  for (j = 0; j < padded; j += 16) {
+  __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+  for (int32_t j = start; j < padded; j += 16) {
     const __m256 a = exp1(_mm256_sub_ps(_mm256_loadu_ps(s + j), top));
     const __m256 b = exp1(_mm256_sub_ps(_mm256_loadu_ps(s + j + 8), top));
     _mm256_storeu_ps(s + j, a);
     _mm256_storeu_ps(s + j + 8, b);
-    first = _mm256_add_ps(first, a);
-    second = _mm256_add_ps(second, b);
+    low = _mm256_add_ps(low, a);
+    high = _mm256_add_ps(high, b);
   }
-  for (j = n; j < padded; j++) s[j] = 0.0f;
-  return 1.0f / tree(first, second);
+  for (int32_t j = start; j < first; j++) s[j] = 0.0f;
+  for (int32_t j = end; j < padded; j++) s[j] = 0.0f;
+  return 1.0f / tree(low, high);
 }
 
-/* Lanes are dimensions, 16 at a time: two registers a key, each query two accumulators. The shared keys go together; the
- * keys that only the longer queries see continue each query's own chain. */
-INLINE void value_tile(const float *const *p, const int32_t *lengths, const float *scale, const int32_t count,
-                       int32_t d, const uint16_t *values, float *const *out) {
-  int32_t shared = lengths[0], longest = lengths[0];
+/* Adds the values of the keys from..<to, 16 dimensions of each, to the chains of `count` queries. */
+INLINE void value_chain(const float *const *p, const int32_t count, const uint16_t *rows, int32_t d, int32_t from,
+                        int32_t to, __m256 (*acc)[2]) {
+  for (int32_t j = from; j < to; j++) {
+    const uint16_t *row = rows + (size_t)j * (size_t)d;
+    const __m256 a = load_halves(row), b = load_halves(row + 8);
+    for (int32_t i = 0; i < count; i++) {
+      const __m256 x = _mm256_broadcast_ss(p[i] + j);
+      acc[i][0] = _mm256_fmadd_ps(x, a, acc[i][0]);
+      acc[i][1] = _mm256_fmadd_ps(x, b, acc[i][1]);
+    }
+  }
+}
+
+static int32_t lesser(int32_t a, int32_t b) { return a < b ? a : b; }
+static int32_t greater(int32_t a, int32_t b) { return a > b ? a : b; }
+
+/* Lanes are dimensions, 16 at a time: two registers a key, each query two accumulators. The keys that all queries see go
+ * together; those before and after them continue each query's own chain. */
+INLINE void value_tile(const float *const *p, const int32_t *firsts, const int32_t *ends, const float *scale,
+                       const int32_t count, int32_t d, symbolon_strip strip, float *const *out) {
+  int32_t first = firsts[0], last_first = firsts[0], first_end = ends[0], end = ends[0];
   for (int32_t i = 1; i < count; i++) {
-    shared = lengths[i] < shared ? lengths[i] : shared;
-    longest = lengths[i] > longest ? lengths[i] : longest;
+    first = lesser(first, firsts[i]);
+    last_first = greater(last_first, firsts[i]);
+    first_end = lesser(first_end, ends[i]);
+    end = greater(end, ends[i]);
   }
   for (int32_t k = 0; k < d; k += 16) {
     __m256 total[SYMBOLON_QUERIES][2];
     for (int32_t i = 0; i < count; i++) total[i][0] = total[i][1] = _mm256_setzero_ps();
-    for (int32_t start = 0; start < longest; start += SYMBOLON_CHUNK) {
-      const int32_t end = longest - start < SYMBOLON_CHUNK ? longest : start + SYMBOLON_CHUNK;
-      const int32_t together = end < shared ? end : shared;
+    for (int32_t page = first / SYMBOLON_CHUNK; page * SYMBOLON_CHUNK < end; page++) {
+      const int32_t start = page * SYMBOLON_CHUNK, stop = lesser(start + SYMBOLON_CHUNK, end);
+      const int32_t from = lesser(greater(last_first, start), stop), to = lesser(greater(first_end, from), stop);
+      const uint16_t *rows = strip.page[page] + strip.offset + k;
+      const float *at[SYMBOLON_QUERIES];
       __m256 acc[SYMBOLON_QUERIES][2];
-      for (int32_t i = 0; i < count; i++) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
-      for (int32_t j = start; j < together; j++) {
-        const uint16_t *row = values + (size_t)j * (size_t)d + k;
-        const __m256 a = load_halves(row), b = load_halves(row + 8);
-        for (int32_t i = 0; i < count; i++) {
-          const __m256 x = _mm256_broadcast_ss(p[i] + j);
-          acc[i][0] = _mm256_fmadd_ps(x, a, acc[i][0]);
-          acc[i][1] = _mm256_fmadd_ps(x, b, acc[i][1]);
-        }
-      }
       for (int32_t i = 0; i < count; i++) {
-        if (lengths[i] <= start) continue;
-        const int32_t last = lengths[i] < end ? lengths[i] : end;
-        for (int32_t j = together > start ? together : start; j < last; j++) {
-          const uint16_t *row = values + (size_t)j * (size_t)d + k;
-          const __m256 x = _mm256_broadcast_ss(p[i] + j);
-          acc[i][0] = _mm256_fmadd_ps(x, load_halves(row), acc[i][0]);
-          acc[i][1] = _mm256_fmadd_ps(x, load_halves(row + 8), acc[i][1]);
-        }
-        total[i][0] = start == 0 ? acc[i][0] : _mm256_add_ps(total[i][0], acc[i][0]);
-        total[i][1] = start == 0 ? acc[i][1] : _mm256_add_ps(total[i][1], acc[i][1]);
+        at[i] = p[i] + start;
+        acc[i][0] = acc[i][1] = _mm256_setzero_ps();
+        value_chain(at + i, 1, rows, d, greater(firsts[i], start) - start, lesser(ends[i], from) - start, acc + i);
+      }
+      value_chain(at, count, rows, d, from - start, to - start, acc);
+      for (int32_t i = 0; i < count; i++) {
+        value_chain(at + i, 1, rows, d, greater(firsts[i], to) - start, lesser(ends[i], stop) - start, acc + i);
+        total[i][0] = _mm256_add_ps(total[i][0], acc[i][0]);
+        total[i][1] = _mm256_add_ps(total[i][1], acc[i][1]);
       }
     }
     for (int32_t i = 0; i < count; i++) {
@@ -302,15 +311,15 @@ INLINE void value_tile(const float *const *p, const int32_t *lengths, const floa
   }
 }
 
-static void values(const float *const *p, const int32_t *lengths, const float *scale, int32_t count, int32_t d,
-                   const uint16_t *v, float *const *out) {
+static void values(const float *const *p, const int32_t *firsts, const int32_t *ends, const float *scale,
+                   int32_t count, int32_t d, symbolon_strip v, float *const *out) {
   switch (count) {
-    case 1: value_tile(p, lengths, scale, 1, d, v, out); break;
-    case 2: value_tile(p, lengths, scale, 2, d, v, out); break;
-    case 3: value_tile(p, lengths, scale, 3, d, v, out); break;
-    case 4: value_tile(p, lengths, scale, 4, d, v, out); break;
-    case 5: value_tile(p, lengths, scale, 5, d, v, out); break;
-    default: value_tile(p, lengths, scale, 6, d, v, out); break;
+    case 1: value_tile(p, firsts, ends, scale, 1, d, v, out); break;
+    case 2: value_tile(p, firsts, ends, scale, 2, d, v, out); break;
+    case 3: value_tile(p, firsts, ends, scale, 3, d, v, out); break;
+    case 4: value_tile(p, firsts, ends, scale, 4, d, v, out); break;
+    case 5: value_tile(p, firsts, ends, scale, 5, d, v, out); break;
+    default: value_tile(p, firsts, ends, scale, 6, d, v, out); break;
   }
 }
 

@@ -132,42 +132,46 @@ static void norm(const float *x, const float *w, int32_t n, float epsilon, float
   }
 }
 
-static void scores(const float *const *q, int32_t count, int32_t d, const uint16_t *keys, int32_t tiles, float scale,
-                   float *const *out) {
+static void scores(const float *const *q, int32_t count, int32_t d, symbolon_strip keys, int32_t first, int32_t end,
+                   float scale, float *const *out) {
   for (int32_t i = 0; i < count; i++)
-    for (int32_t j = 0; j < 16 * tiles; j++) {
+    for (int32_t j = 16 * first; j < 16 * end; j++) {
+      const uint16_t *tile =
+        keys.page[j / SYMBOLON_CHUNK] + keys.offset + (size_t)(j % SYMBOLON_CHUNK / 16) * (size_t)d * 16;
       float acc = 0.0f;
-      for (int32_t k = 0; k < d; k++) {
-        const float key = symbolon_half_to_float(keys[((size_t)(j / 16) * (size_t)d + (size_t)k) * 16 + (size_t)(j % 16)]);
-        acc = __builtin_fmaf(q[i][k], key, acc);
-      }
+      for (int32_t k = 0; k < d; k++)
+        acc = __builtin_fmaf(q[i][k], symbolon_half_to_float(tile[(size_t)k * 16 + (size_t)(j % 16)]), acc);
       out[i][j] = scale * acc;
     }
 }
 
-static float softmax(float *s, int32_t n) {
-  float greatest = s[0];
-  for (int32_t j = 1; j < n; j++) greatest = s[j] > greatest ? s[j] : greatest;
+static float softmax(float *s, int32_t first, int32_t end) {
+  float greatest = s[first];
+  for (int32_t j = first + 1; j < end; j++) greatest = s[j] > greatest ? s[j] : greatest;
   float lanes[16] = {0};
-  for (int32_t j = 0; j < n; j++) {
+  for (int32_t j = first & ~15; j < first; j++) s[j] = 0.0f;
+  for (int32_t j = first; j < end; j++) {
     s[j] = symbolon_exp1_inline(s[j] - greatest);
     lanes[j % 16] = lanes[j % 16] + s[j];
   }
-  for (int32_t j = n; j % 16 != 0; j++) s[j] = 0.0f;
+  for (int32_t j = end; j % 16 != 0; j++) s[j] = 0.0f;
   return 1.0f / tree(lanes);
 }
 
-static void values(const float *const *p, const int32_t *lengths, const float *scale, int32_t count, int32_t d,
-                   const uint16_t *v, float *const *out) {
+static void values(const float *const *p, const int32_t *firsts, const int32_t *ends, const float *scale,
+                   int32_t count, int32_t d, symbolon_strip v, float *const *out) {
   for (int32_t i = 0; i < count; i++)
     for (int32_t k = 0; k < d; k++) {
       float total = 0.0f;
-      for (int32_t first = 0; first < lengths[i]; first += SYMBOLON_CHUNK) {
-        const int32_t end = lengths[i] - first < SYMBOLON_CHUNK ? lengths[i] : first + SYMBOLON_CHUNK;
+      for (int32_t page = firsts[i] / SYMBOLON_CHUNK; page * SYMBOLON_CHUNK < ends[i]; page++) {
+        const int32_t start = page * SYMBOLON_CHUNK;
+        const int32_t from = firsts[i] > start ? firsts[i] - start : 0;
+        const int32_t to = ends[i] - start < SYMBOLON_CHUNK ? ends[i] - start : SYMBOLON_CHUNK;
+        const uint16_t *rows = v.page[page] + v.offset;
         float chain = 0.0f;
-        for (int32_t j = first; j < end; j++)
-          chain = __builtin_fmaf(p[i][j], symbolon_half_to_float(v[(size_t)j * (size_t)d + (size_t)k]), chain);
-        total = first == 0 ? chain : total + chain;
+        for (int32_t j = from; j < to; j++)
+          chain = __builtin_fmaf(p[i][start + j], symbolon_half_to_float(rows[(size_t)j * (size_t)d + (size_t)k]), chain);
+        total = total + chain;
       }
       out[i][k] = total * scale[i];
     }

@@ -36,6 +36,8 @@ symbolon_workspace *symbolon_workspace_create(
   w->most_logit_rows = logit_rows;
   w->stages = model->layers * 7 + 3;
   w->logit_column = buffer((size_t)logit_rows, 4);
+  w->hidden_column = buffer(t, 4);
+  w->hidden = buffer(t * (size_t)model->width, 4);
   w->item = buffer(t + 1, 4);
   w->residual = buffer(t * (size_t)model->width, 4);
   w->query = buffer(t * (size_t)(model->heads * model->head_size), 4);
@@ -46,7 +48,7 @@ symbolon_workspace *symbolon_workspace_create(
   const int32_t parts = activations_create(&w->normed, columns, model->width)
                         & activations_create(&w->attended, columns, model->heads * model->head_size)
                         & activations_create(&w->fed, columns, model->feed_width);
-  if (!parts || !w->logit_column || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
+  if (!parts || !w->logit_column || !w->hidden_column || !w->hidden || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
       || !w->stage) {
     symbolon_workspace_destroy(w);
     return NULL;
@@ -60,6 +62,8 @@ void symbolon_workspace_destroy(symbolon_workspace *w) {
   activations_free(&w->attended);
   activations_free(&w->fed);
   free(w->logit_column);
+  free(w->hidden_column);
+  free(w->hidden);
   free(w->item);
   free(w->residual);
   free(w->query);
@@ -70,8 +74,10 @@ void symbolon_workspace_destroy(symbolon_workspace *w) {
   free(w);
 }
 
-uint64_t symbolon_cache_bytes(const symbolon_model *m, int32_t capacity) {
-  return (uint64_t)m->layers * (uint64_t)m->kv_heads * (uint64_t)capacity * (uint64_t)m->head_size * 2;
+uint64_t symbolon_page_bytes(const symbolon_model *m) {
+  return (uint64_t)m->layers * (uint64_t)m->kv_heads * symbolon_strip_size(m) * 2;
 }
 
 const float *symbolon_logits(const symbolon_workspace *w) { return w->logits; }
+
+const float *symbolon_hidden(const symbolon_workspace *w) { return w->hidden; }

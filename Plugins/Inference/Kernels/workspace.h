@@ -26,8 +26,9 @@ struct symbolon_workspace {
   const symbolon_model *model;
   const symbolon_operations *ops;
   const symbolon_column *columns;
-  int32_t threads, most_columns, most_logit_rows, stages, count, logit_count;
+  int32_t threads, most_columns, most_logit_rows, stages, count, logit_count, hidden_count;
   int32_t *logit_column;  /* [logit rows] column of each row of logits */
+  int32_t *hidden_column; /* [T] column of each hidden row */
   int32_t *item;          /* [T+1] first column of each attention item */
   int32_t items;
   float *residual;        /* [T][E] */
@@ -36,13 +37,27 @@ struct symbolon_workspace {
   activations attended;   /* [T][H*D] */
   activations fed;        /* [T][F] */
   float *logits;          /* [logit rows][V] */
+  float *hidden;          /* [T][E] */
   float *scores;          /* [thread][6][context] */
   float *up;              /* [thread][T][32] */
   symbolon_stage *stage;  /* [stages] */
   atomic_uint fault;      /* smallest fault code, ~0 for none */
 };
 
+/* The strip of keys of a layer and kv head in the pages of a cache; its values follow after `symbolon_strip_keys`. */
+static inline size_t symbolon_strip_keys(const symbolon_model *m) { return SYMBOLON_PAGE * (size_t)m->head_size; }
+
+/* Numbers in one row of values: the head size, rounded up to whole vectors. */
+static inline size_t symbolon_value_stride(const symbolon_model *m) { return ((size_t)m->head_size + 15) & ~(size_t)15; }
+
+/* Numbers of keys and values that a page holds for one layer and kv head. */
+static inline size_t symbolon_strip_size(const symbolon_model *m) {
+  return symbolon_strip_keys(m) + SYMBOLON_PAGE * symbolon_value_stride(m);
+}
+
 /* Positions of one row of scores: the context, rounded up to whole key tiles. */
 static inline int32_t symbolon_padded_context(const symbolon_model *m) { return (m->context + 15) & ~15; }
+
+_Static_assert(SYMBOLON_PAGE == SYMBOLON_CHUNK, "a chain of the value sum is a page");
 
 #endif

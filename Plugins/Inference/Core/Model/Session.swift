@@ -1,26 +1,5 @@
 import InferenceKernels
 
-/// Keys and values of one sequence.
-///
-/// `@unchecked Sendable`: only the thread that runs the model touches the memory.
-package final class SequenceCache: @unchecked Sendable {
-  let handle: UnsafeMutablePointer<symbolon_cache>
-  package let capacity: Int
-  private let memory: Arena
-
-  /// Room for `positions` tokens.
-  package init(_ model: Model, positions: Int) throws(InferenceError) {
-    capacity = (positions + 15) / 16 * 16
-    let bytes = Int(symbolon_cache_bytes(model.handle, Int32(capacity)))
-    memory = try Arena(byteCount: bytes * 2, huge: false, what: "a conversation of \(positions) tokens")
-    handle = .allocate(capacity: 1)
-    let keys = memory.bytes.baseAddress?.assumingMemoryBound(to: UInt16.self)
-    handle.initialize(to: symbolon_cache(capacity: Int32(capacity), keys: keys, values: keys?.advanced(by: bytes / 2)))
-  }
-
-  deinit { handle.deallocate() }
-}
-
 /// A number that is not finite, and the column it struck.
 ///
 /// The step's other columns are valid but must be run again.
@@ -47,12 +26,17 @@ package final class Session {
     package let position: Int
     package let cache: SequenceCache
     package let wantsLogits: Bool
+    /// Whether the step gives what the head reads at this column: the residual after the last norm.
+    package let wantsHidden: Bool
 
-    package init(token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool) {
+    package init(
+      token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool, wantsHidden: Bool = false
+    ) {
       self.token = token
       self.position = position
       self.cache = cache
       self.wantsLogits = wantsLogits
+      self.wantsHidden = wantsHidden
     }
   }
 
@@ -65,6 +49,8 @@ package final class Session {
   package let path: Int32
   package let columns: Int
   package let logitRows: Int
+  /// The hidden rows of the last step, [wanting column][width], valid until the next.
+  package private(set) var hidden = UnsafeBufferPointer<Float>(start: nil, count: 0)
 
   /// Buffers for `columns` columns, `logitRows` of which may want logits; `path` picks the instruction set.
   package init(
@@ -86,7 +72,7 @@ package final class Session {
 
   deinit { symbolon_workspace_destroy(workspace) }
 
-  /// Runs one step.
+  /// Runs one step: columns of one sequence are adjacent and ascending, and any number of them may want logits.
   ///
   /// Returns the logits, [wanting column][vocabulary], valid until the next step.
   package func step(_ columns: [Column]) throws(StepFailure) -> UnsafeBufferPointer<Float> {
@@ -97,7 +83,7 @@ package final class Session {
       precondition(column.token >= 0 && column.token < vocabulary)
       return symbolon_column(
         token: column.token, position: Int32(column.position), cache: column.cache.handle,
-        wants_logits: column.wantsLogits ? 1 : 0)
+        wants_logits: column.wantsLogits ? 1 : 0, wants_hidden: column.wantsHidden ? 1 : 0)
     }
     let wanting = columns.count { $0.wantsLogits }
     precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
@@ -106,6 +92,8 @@ package final class Session {
       throw StepFailure(
         column: Int(fault.column), layer: Int(fault.layer), operation: Int(fault.operation))
     }
+    hidden = UnsafeBufferPointer(
+      start: symbolon_hidden(workspace), count: columns.count { $0.wantsHidden } * model.sizes.width)
     return UnsafeBufferPointer(start: symbolon_logits(workspace), count: wanting * vocabulary)
   }
 }

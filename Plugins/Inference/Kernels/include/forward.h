@@ -11,6 +11,9 @@
 #include "matrix.h"
 #include "pool.h"
 
+/* Positions in a page of keys and values. */
+#define SYMBOLON_PAGE 256
+
 /* The most columns of one step. */
 #define SYMBOLON_MAX_COLUMNS 256
 
@@ -41,21 +44,23 @@ typedef struct symbolon_model {
   symbolon_matrix head;     /* [vocabulary][E] */
 } symbolon_model;
 
-/* Keys and values of one sequence, binary16. Layout, for capacity P (a multiple of 16):
- *   keys   [layer][kv head][P/16][D][16]     lanes are positions
- *   values [layer][kv head][P][D]            lanes are dimensions */
+/* Keys and values of one sequence, binary16, in pages of 256 positions. For each [layer][kv head] a page holds
+ *   keys   [256/16][D][16]   lanes are positions
+ *   values [256][D']         lanes are dimensions, D' = D rounded up to a multiple of 16
+ * Position p lies in page p/256. Sequences may share a page in which none of them writes any more. */
 typedef struct symbolon_cache {
-  int32_t capacity;
-  uint16_t *keys;
-  uint16_t *values;
+  int32_t pages;
+  uint16_t *const *page; /* [pages], symbolon_page_bytes each */
 } symbolon_cache;
 
-/* One token at one position. Columns of one sequence are adjacent and ascending; earlier positions are in the cache. */
+/* One token at one position. Columns of one sequence are adjacent and ascending; earlier positions are in the cache, and
+ * the cache has a page for the position. */
 typedef struct symbolon_column {
   int32_t token;
   int32_t position;
   const symbolon_cache *cache;
-  int32_t wants_logits; /* 0 or 1 */
+  int32_t wants_logits; /* 0 or 1: a row of logits */
+  int32_t wants_hidden; /* 0 or 1: a row of what the head reads, the normed residual */
 } symbolon_column;
 
 enum symbolon_operation {
@@ -73,22 +78,26 @@ typedef struct symbolon_fault {
   int32_t operation, layer, column;
 } symbolon_fault;
 
-/* Bytes of `keys` (and as many for `values`) that a cache of `capacity` positions needs. */
-uint64_t symbolon_cache_bytes(const symbolon_model *model, int32_t capacity);
+/* Bytes of one page. */
+uint64_t symbolon_page_bytes(const symbolon_model *model);
 
 typedef struct symbolon_workspace symbolon_workspace;
 
-/* Buffers for steps of at most `columns` columns, `logit_rows` of which want logits. NULL when memory is out. */
+/* Buffers for steps of at most `columns` columns, `logit_rows` of which want logits; all may want hidden rows. NULL when
+ * memory is out. */
 symbolon_workspace *symbolon_workspace_create(
   const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path);
 void symbolon_workspace_destroy(symbolon_workspace *workspace);
 
-/* Runs one step. Writes each column's keys and values into its cache and, for the columns that want them, a row of logits
- * in column order. Blocks; the calling thread works too. Returns the first fault in a fixed order. */
+/* Runs one step. Writes each column's keys and values into its cache and, for the columns that want them, rows of logits
+ * and hidden rows, both in column order. Blocks; the calling thread works too. Returns the first fault in a fixed order. */
 symbolon_fault symbolon_forward(
   symbolon_workspace *workspace, symbolon_pool *pool, const symbolon_column *columns, int32_t count);
 
 /* Logits [row][vocabulary] of the last step. */
 const float *symbolon_logits(const symbolon_workspace *workspace);
+
+/* Hidden rows [row][width] of the last step. */
+const float *symbolon_hidden(const symbolon_workspace *workspace);
 
 #endif

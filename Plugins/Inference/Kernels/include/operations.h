@@ -2,6 +2,7 @@
 #ifndef SYMBOLON_OPERATIONS_H
 #define SYMBOLON_OPERATIONS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "matrix.h"
@@ -10,7 +11,7 @@
 #define SYMBOLON_TILE 4
 #define SYMBOLON_QUERIES 6
 
-/* Keys of one chain in the value sum. */
+/* Keys of one chain in the value sum; a page of the cache holds as many positions. */
 #define SYMBOLON_CHUNK 256
 
 /* One activation vector of K values: as f32 and as A32. */
@@ -20,6 +21,12 @@ typedef struct symbolon_vector {
   const float *e;   /* [K/32] scales */
   const int32_t *a; /* [K/32] sums of codes */
 } symbolon_vector;
+
+/* The keys, or the values, of one layer and kv head of a sequence: they begin `offset` numbers into every page. */
+typedef struct symbolon_strip {
+  uint16_t *const *page;
+  size_t offset;
+} symbolon_strip;
 
 typedef struct symbolon_operations {
   /* A32 of n values (a multiple of 32). 1 if all are finite, else 0. */
@@ -32,14 +39,15 @@ typedef struct symbolon_operations {
   void (*f32)(const uint8_t *group, int32_t blocks, const symbolon_vector *v, int32_t count, float (*out)[8]);
   /* y = x * 1/sqrt(mean(x^2) + epsilon) * w, n a multiple of 16. */
   void (*norm)(const float *x, const float *w, int32_t n, float epsilon, float *y);
-  /* scores[i][position] = scale * q[i].k[position] for all positions of `tiles` key tiles [d][16]. */
-  void (*scores)(const float *const *q, int32_t count, int32_t d, const uint16_t *keys, int32_t tiles, float scale,
-                 float *const *scores);
-  /* Replaces n scores by exp1(score - maximum), zeroes up to the next multiple of 16, returns rn(1/sum). */
-  float (*softmax)(float *scores, int32_t n);
-  /* out[i][0..<d] = scale[i] * sum of p[i][j]*values[j][...] over j < lengths[i], in chains of 256 keys. */
-  void (*values)(const float *const *p, const int32_t *lengths, const float *scale, int32_t count, int32_t d,
-                 const uint16_t *values, float *const *out);
+  /* scores[i][j] = scale * q[i].k[j] for all positions j of the key tiles first..<end; a page has 16 tiles [d][16]. */
+  void (*scores)(const float *const *q, int32_t count, int32_t d, symbolon_strip keys, int32_t first, int32_t end,
+                 float scale, float *const *scores);
+  /* Replaces scores first..<end by exp1(score - maximum), zeroes the rest of their tiles of 16, returns rn(1/sum). */
+  float (*softmax)(float *scores, int32_t first, int32_t end);
+  /* out[i][0..<d] = scale[i] * sum of p[i][j]*v[j][...] over firsts[i] <= j < ends[i], a chain for each page [256][d];
+   * d is a multiple of 16. */
+  void (*values)(const float *const *p, const int32_t *firsts, const int32_t *ends, const float *scale, int32_t count,
+                 int32_t d, symbolon_strip values, float *const *out);
   /* g = g/(1+exp1(-g)) * u. */
   void (*gate)(float *g, const float *u, int32_t n);
   /* n values to binary16; 1 if all are finite there, else 0. */
