@@ -48,6 +48,8 @@ import Testing
     let none = Grants.none
     #expect(none.allowsPublishing("mine.news", by: "mine") && !none.allowsPublishing("minesweeper.x", by: "mine"))
     #expect(!none.allowsPublishing("host.catalog", by: "mine"))
+    let all = Grants(requested: try permissions("publish:*"), limit: nil)
+    #expect(all.allowsPublishing("ledger.block", by: "mine") && !all.allowsPublishing("host.catalog", by: "mine"))
     #expect(none.allowsSubscribing("host.catalog", by: "mine") && !none.allowsSubscribing("ledger.block", by: "mine"))
     let some = Grants(requested: try permissions("publish:news.*", "subscribe:ledger.block"), limit: nil)
     #expect(some.allowsPublishing("news.today", by: "mine") && some.allowsSubscribing("ledger.block", by: "mine"))

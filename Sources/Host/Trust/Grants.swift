@@ -84,9 +84,9 @@ extension Grants {
     }
   }
 
-  /// Topics of the plugin itself are its own; of others it needs a grant.
+  /// Topics of the plugin itself are its own; of others it needs a grant, and the host's news come from the host alone.
   package func allowsPublishing(_ topic: String, by plugin: String) -> Bool {
-    topic.hasPrefix("\(plugin).") || allows(.publish, topic)
+    !topic.hasPrefix("host.") && (topic.hasPrefix("\(plugin).") || allows(.publish, topic))
   }
 
   /// Its own topics and the host's news are free.
