@@ -6,7 +6,7 @@ package struct GuessTuner {
   /// The most guesses of one sequence in one step.
   package static let most = 7
 
-  /// Seconds of a step by its number of columns; 0 where none was seen. Moving averages.
+  /// Seconds of a step by its number of columns, as moving averages; 0 where none was seen.
   private var seconds = [Double](repeating: 0, count: 65)
 
   package init() {}
