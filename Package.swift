@@ -98,7 +98,17 @@ let package = Package(
     tests("Canonical", ["Canonical"]),
     tests("PluginKit", ["PluginKit"]),
     tests("Host", ["Host", "CFFI", "CCalls", "CLanes", "CSandbox"]),
-    tests("Edge", ["EdgeCore"]),
+    tests(
+      "Edge",
+      [
+        "EdgeCore",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+      ]),
     tests(
       "Ledger", ["LedgerCore", "LedgerBench", "Canonical", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("Application", ["ApplicationCore"]),

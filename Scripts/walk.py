@@ -115,7 +115,7 @@ class Walk:
 
     def charged(self):
         """What the key has paid, once nothing is reserved any more."""
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 120
         while (shown := self.node.cli("key", "show", self.key))["reserved"] and time.monotonic() < ends:
             time.sleep(0.02)
         expect(shown["balance"] + shown["charged"] == shown["budget"], f"the sums of the key do not agree: {shown}")
@@ -158,7 +158,7 @@ class Walk:
 
     def wait_for_timelock(self):
         seen = []
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 300
         while time.monotonic() < ends:
             state = self.proposal_state()
             if state not in seen:
@@ -170,7 +170,7 @@ class Walk:
                 expect(state == "executed", f"the proposal is {state} after its execution")
                 return " → ".join([*seen, state])
             time.sleep(0.02)
-        raise NotAsSaid(f"the proposal is still {seen[-1]} after 60 s")
+        raise NotAsSaid(f"the proposal is still {seen[-1]} after 300 s")
 
     def chat_again(self):
         headers, found = self.curl_chat()
@@ -300,10 +300,10 @@ class Busy:
         for thread in self.threads:
             thread.join()
 
-    def wait_until_busy(self, seconds=60):
+    def wait_until_busy(self, seconds=300):
         self._wait(lambda: self.chats >= 1 and self.votes >= 1, seconds)
 
-    def wait_for_more(self, seconds=60):
+    def wait_for_more(self, seconds=300):
         chats, votes = self.chats, self.votes
         self._wait(lambda: self.chats >= chats + 2 and self.votes >= votes + 2, seconds)
 

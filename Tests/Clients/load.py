@@ -26,8 +26,17 @@ class Load:
 
     def __exit__(self, *_):
         self.stopping.set()
-        self.thread.join(60)
+        self.thread.join(300)
         self.seconds = time.monotonic() - self.began
+
+    def wait_for(self, requests, streams=0, patience=300):
+        """Returns when so many more were answered; the patience only ends what hangs."""
+        answered, streamed = self.answered + requests, self.streamed + streams
+        deadline = time.monotonic() + patience
+        while self.answered < answered or self.streamed < streamed:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.answered} of {answered} answers, {self.streamed} of {streamed} streams")
+            time.sleep(0.02)
 
     async def run(self):
         fresh = 10
@@ -39,18 +48,23 @@ class Load:
 
     async def keeper(self, number):
         """Asks again and again on one connection, and opens another only when the server said that it closes."""
-        period, connection = self.kept / self.rate, None
+        period, connection, last = self.kept / self.rate, None, 0
         due = time.monotonic() + period * number / self.kept
         while not self.stopping.is_set():
             await asyncio.sleep(max(0, due - time.monotonic()))
             due = max(due + period, time.monotonic() - 1)
             try:
+                # What lay idle because this machine was busy may have been closed: RFC 9112, section 9.5.
+                if connection and connection[0].at_eof() and time.monotonic() - last > 5:
+                    connection[1].close()
+                    connection = None
                 if connection is None:
                     connection = await self.connect()
                     self.reconnected += 1
                 if await self.ask(*connection):
                     connection[1].close()
                     connection = None
+                last = time.monotonic()
             except Exception as error:
                 self.failures.append(f"kept connection: {error!r}")
                 connection = None
@@ -84,13 +98,13 @@ class Load:
                 self.failures.append(f"stream: {error!r}")
 
     async def connect(self):
-        return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 10)
+        return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 120)
 
     async def ask(self, reader, writer):
         """One request; true when the connection ends with its answer."""
         began = time.monotonic()
         writer.write(request("ledger.head", {}))
-        status, headers, data = await asyncio.wait_for(answer(reader), 20)
+        status, headers, data = await asyncio.wait_for(answer(reader), 120)
         if status != 200 or "height" not in json.dumps(json.loads(data)):
             raise ValueError(f"{status}: {data[:200]}")
         self.answered += 1

@@ -36,20 +36,20 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
     streams = ("fixture.stream", {"count": 50, "milliseconds": 20}, 50)
     token = (node.data / "edge" / "operator.token").read_text().strip()
     with Load(node.port, rate=1000, stream_body=streams, token=token) as load:
-        time.sleep(2)
+        load.wait_for(1000)
         for number in range(ROUNDS):
             library = following if number % 2 == 0 else BUILT / "layers" / "libEdge.so"
             began = time.monotonic()
             result = node.run("plugin", "reload", "edge", "--library", library)
             waits.append(time.monotonic() - began)
             assert result.returncode == 0, result.stderr
-            time.sleep(2)
+            load.wait_for(1000, streams=4)
             status, _, health = node.get("/health")
             status, _, body = node.request(
                 "POST", "/v1/methods/fixture.who", {}, {"Authorization": f"Bearer {reader}"})
             assert status == 200, f"the token did not survive the reload: {body}"
             versions.append(next(layer["version"] for layer in health["layers"] if layer["id"] == "edge"))
-        time.sleep(1)
+        load.wait_for(500)
     rate = load.answered / load.seconds
     print(f"{load.answered} requests, {rate:.0f} a second, {load.reconnected} kept connections, "
           f"{load.streamed} streams, longest answer {load.longest * 1000:.0f} ms, "
@@ -57,5 +57,3 @@ def test_a_reload_under_load_fails_nobody(node, tmp_path, record_property):
     assert load.failures == [], f"{len(load.failures)} of {load.answered} failed: {load.failures[:5]}"
     assert versions == ["0.1.1", "0.1.0"] * (ROUNDS // 2)
     assert load.streamed >= 4 * ROUNDS
-    # A busy machine gives less than what was asked for; far less would prove nothing.
-    assert rate > 400, f"only {rate:.0f} requests a second came through"

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 
+import httpx
 import openai
 import pytest
 from go_between import GoBetween, hang_up_after, hang_up_before
@@ -29,14 +30,18 @@ def result(found):
 
 def show(node, key):
     """The key's state once no request with it runs any more."""
-    deadline = time.monotonic() + 20
-    while True:
-        state = result(node.cli("key", "show", key))
-        if state["reserved"] == 0 or time.monotonic() > deadline:
-            assert state["reserved"] == 0, state
-            assert state["balance"] + state["charged"] == state["budget"], state
-            return state
+    state = until(lambda: result(node.cli("key", "show", key)), lambda state: state["reserved"] == 0)
+    assert state["balance"] + state["charged"] == state["budget"], state
+    return state
+
+
+def until(look, holds, patience=120):
+    """What `look` gives once it holds; the patience only ends what hangs."""
+    deadline = time.monotonic() + patience
+    while not holds(found := look()):
+        assert time.monotonic() < deadline, found
         time.sleep(0.05)
+    return found
 
 
 def cost(node, prompt, completion):
@@ -212,19 +217,23 @@ def test_an_empty_key_is_402_and_not_retried(node):
 
 
 def test_a_client_waits_as_long_as_it_is_told(tmp_path_factory):
-    settings = {"application": {"requests_per_minute": 30}, "ledger": {"block_interval_ms": 100}}
+    # One token of the bucket comes back in twelve seconds: whatever the machine does, five requests are quicker.
+    settings = {"application": {"requests_per_minute": 5}, "ledger": {"block_interval_ms": 100}}
     with Node(tmp_path_factory.mktemp("throttled"), settings=settings) as node:
         key = new_key(node)
         hasty = client_of(node, key, max_retries=0)
         with pytest.raises(openai.RateLimitError) as refused:
-            for _ in range(60):
+            while True:
                 with pytest.raises(openai.BadRequestError):
                     hasty.chat.completions.create(model=MODEL_ID, messages=[])
-        wait = int(refused.value.response.headers["retry-after"])
-        assert refused.value.code == "rate_limit_exceeded" and 1 <= wait <= 120
-        began = time.monotonic()
-        client_of(node, key, max_retries=2).chat.completions.create(model=MODEL_ID, messages=HELLO, max_tokens=1)
-        assert time.monotonic() - began >= wait
+        assert refused.value.code == "rate_limit_exceeded"
+        answers = []
+        with httpx.Client(event_hooks={"response": [lambda answer: answers.append((time.monotonic(), answer))]}) as http:
+            client_of(node, key, max_retries=2, http_client=http).chat.completions.create(
+                model=MODEL_ID, messages=HELLO, max_tokens=1)
+        assert [answer.status_code for _, answer in answers] == [429, 200]
+        wait = int(answers[0][1].headers["retry-after"])
+        assert 1 <= wait <= 12 and answers[1][0] - answers[0][0] >= wait
 
 
 # Money
@@ -239,7 +248,8 @@ def test_leaving_a_stream_ends_it_and_charges_what_was_delivered(node, client, k
             break
     stream.close()
     state = show(node, key)
-    assert 4 <= state["completion_tokens"] < 500
+    assert 4 <= state["completion_tokens"] < 1000
+    until(node.log.read_text, lambda text: f"key={state['id']}" in text and "abandoned=true" in text)
     assert state["charged"] == cost(node, state["prompt_tokens"], state["completion_tokens"])
 
 
@@ -280,8 +290,7 @@ def test_a_killed_node_gives_back_what_was_reserved_and_says_nothing_of_what_was
         state = show(node, key)
         assert state["charged"] == paid and state["balance"] == BUDGET - paid
         client_of(node, key).chat.completions.create(max_tokens=4, **ask)
-        time.sleep(3)
-        assert show(node, key)["unsettled"] == 0
+        until(lambda: show(node, key), lambda state: state["unsettled"] == 0)
     searched = 0
     for path in folder.rglob("*"):
         if path.is_file():

@@ -88,7 +88,6 @@ import Testing
     let fake = Self.layer { _, _, write in
       try write(Array("{\"status\":200}".utf8))
       try write(Array("half".utf8))
-      try pause(50)
       throw EdgeFailure(.internal, "broke", "Broke.")
     }
     try await RunningEdge.with(fake) { edge async throws in

@@ -11,7 +11,7 @@ import Testing
   }
 
   private static let site = FakeDispatcher(routes: [
-    "application.http": { _, request, write in
+    "application.http": { call, request, write in
       switch request.path {
       case "/v1/models/binary":
         try write(Array("{\"status\":200,\"headers\":{\"content-type\":\"application/octet-stream\"}}".utf8))
@@ -26,8 +26,8 @@ import Testing
         try write(Array("{\"status\":200}".utf8))
         for _ in 0..<100 { try write([UInt8](repeating: 0x61, count: 1024)) }
       case "/v1/models/slow":
-        try pause(600)
-        try write(Array("{\"status\":200}".utf8))
+        // Not before the asker has gone.
+        while !call.cancellation.isCancelled { try pause(5) }
       default:
         try write(Array("{\"status\":201,\"headers\":{\"x-verb\":\"\(request.verb)\"}}".utf8))
         try write(Array("\(request.path) ".utf8) + request.body)

@@ -1,4 +1,5 @@
 import EdgeCore
+import NIOCore
 import Testing
 
 @Suite struct LimitTests {
@@ -100,9 +101,12 @@ import Testing
     ("content-length: 2\r\ncontent-length: 3\r\n\r\n{}", 400), ("content-length: -1\r\n\r\n{}", 400),
   ])
   func aBodyWhoseEndIsUnclearIsRefusedAtOnce(_ rest: String, _ status: Int) async throws {
-    try await RunningEdge.with(Self.echo) { edge async throws in
+    var settings = EdgeSettings()
+    // Whoever waits for the end of such a body waits longer than the client does.
+    settings.requestTimeoutMilliseconds = 600_000
+    settings.idleTimeoutMilliseconds = 600_000
+    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
       let port = edge.port
-      let started = ContinuousClock.now
       let answer = try await offPool {
         let client = try RawClient(port: port)
         try client.send("POST /v1/methods/ledger.balance HTTP/1.1\r\nhost: 127.0.0.1\r\n\(rest)")
@@ -111,20 +115,18 @@ import Testing
         return answer
       }
       #expect(answer.status == status)
-      #expect(ContinuousClock.now - started < .seconds(5))
     }
   }
 
   @Test func aRequestThatNeverEndsTimesOut() async throws {
     var settings = EdgeSettings()
     settings.requestTimeoutMilliseconds = 150
-    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
-      let port = edge.port
-      let answer = try await offPool {
-        let client = try RawClient(port: port)
-        try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")
-        return try client.readAnswer()
-      }
+    // Sent before anybody accepts, so that the clock of the connection's first head cannot run out on a busy machine.
+    let socket = try listeningSocket()
+    let client = try RawClient(port: try port(of: socket))
+    try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")
+    try await RunningEdge.with(Self.echo, settings: settings, socket: socket) { edge async throws in
+      let answer = try await offPool { try client.readAnswer() }
       #expect(answer.status == 408)
       #expect(answer.error?.code == "request_timeout")
     }
@@ -140,7 +142,10 @@ import Testing
         try client.send("POST \(Self.path) HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\n{}")
         client.hangUp()
       }
-      #expect(await eventually { edge.server.metrics.snapshot().connections == 0 })
+      let metrics = edge.server.metrics
+      // A request after it on the same listener: what came before has been accepted.
+      #expect(try await edge.ask("GET", "/health").status == 200)
+      #expect(await eventually { metrics.snapshot().connections == 0 && metrics.snapshot().inFlight == 0 })
       #expect(calls.withLock { $0 } == 0)
     }
   }
@@ -164,7 +169,9 @@ import Testing
   @Test func connectionsAboveTheLimitWait() async throws {
     var settings = EdgeSettings()
     settings.maxConnections = 2
-    try await RunningEdge.with(Self.echo, settings: settings) { edge async throws in
+    var pace = Pace()
+    pace.courtesy = .hours(1)
+    try await RunningEdge.with(Self.echo, settings: settings, pace: pace) { edge async throws in
       let port = edge.port
       let first = try await offPool {
         let clients = try (0..<2).map { _ in try RawClient(port: port) }
@@ -179,7 +186,14 @@ import Testing
         try third.send(RunningEdge.request("GET", "/health"))
         return third
       }
-      try await Task.sleep(for: .milliseconds(100))
+      // The connections that are in go on being served, and the third is not accepted meanwhile.
+      try await offPool {
+        for client in first {
+          try client.send(RunningEdge.request("GET", "/health"))
+          _ = try client.readAnswer()
+        }
+      }
+      // One accept may take in one more than the limit.
       #expect(edge.server.metrics.snapshot().connections <= 3)
       first[0].hangUp()
       first[1].hangUp()

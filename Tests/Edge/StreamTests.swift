@@ -38,7 +38,6 @@ import Testing
     let fake = FakeDispatcher(methods: [
       "ledger.watch": { _, write in
         try write("1")
-        try pause(30)
         throw EdgeFailure(.dataLoss, "lost", "Lost.")
       }
     ])
@@ -136,11 +135,9 @@ import Testing
         try client.send(RunningEdge.request("POST", Self.path, body: "{}"))
         return client
       }
-      try await Task.sleep(for: .milliseconds(500))
-      let before = written.withLock { $0 }
-      #expect(before < messages / 2, "the method ran ahead of a client that reads nothing")
-      try await Task.sleep(for: .milliseconds(200))
-      #expect(written.withLock { $0 } == before)
+      let server = edge.server
+      let before = await atRest({ written.withLock { $0 } }, while: { server.stalledStreams == 1 })
+      #expect(try #require(before) < messages / 2, "the method ran ahead of a client that reads nothing")
       let answer = try await offPool { try client.readAnswer() }
       #expect(answer.bytes.count == messages * (size + 1))
     }

@@ -10,14 +10,18 @@ struct RunningEdge {
   let port: Int
 
   /// Runs `body` against a fresh edge and stops it.
+  ///
+  /// - Parameter socket: one that clients have connected to already; what they sent waits in the kernel.
   static func with<R: Sendable>(
     _ dispatcher: FakeDispatcher = FakeDispatcher(), settings: EdgeSettings = EdgeSettings(),
-    tokens: TokenStore? = nil, log: EdgeLog = EdgeLog { _, _, _ in }, _ body: (RunningEdge) async throws -> R
+    tokens: TokenStore? = nil, log: EdgeLog = EdgeLog { _, _, _ in }, pace: Pace = Pace(), socket: CInt? = nil,
+    _ body: (RunningEdge) async throws -> R
   ) async throws -> R {
     var settings = settings
     settings.drainTimeoutMilliseconds = min(settings.drainTimeoutMilliseconds, 2000)
-    let server = EdgeServer(dispatcher: dispatcher, settings: settings, operatorToken: token, tokens: tokens, log: log)
-    let port = try await server.start(listening: try listeningSocket())
+    let server = EdgeServer(
+      dispatcher: dispatcher, settings: settings, operatorToken: token, tokens: tokens, log: log, pace: pace)
+    let port = try await server.start(listening: try socket ?? listeningSocket())
     do {
       let result = try await body(RunningEdge(server: server, port: port))
       await server.stop()
@@ -55,25 +59,44 @@ struct RunningEdge {
 /// - Parameter ip: 127.0.0.1 by default.
 func listeningSocket(_ ip: UInt32 = 0x7F00_0001) throws -> CInt {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = ip.bigEndian
-  let bound = withUnsafePointer(to: address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-    }
-  }
+  let bound = InternetAddress(ip: ip).withPointer { bind(descriptor, $0, $1) }
   try #require(descriptor >= 0 && bound == 0 && listen(descriptor, 128) == 0)
   return descriptor
 }
 
-/// Waits until `condition` holds; false after two seconds.
+/// The port of a listening socket.
+func port(of socket: CInt) throws -> Int {
+  var address = InternetAddress()
+  var length = socklen_t(MemoryLayout<InternetAddress>.size)
+  let result = withUnsafeMutablePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+  }
+  try #require(result == 0)
+  return Int(UInt16(bigEndian: address.port))
+}
+
+/// Waits until `condition` holds; gives up only when it is plain that it never will.
 func eventually(_ condition: () -> Bool) async -> Bool {
-  for _ in 0..<200 {
+  let deadline = ContinuousClock.now + .seconds(120)
+  while ContinuousClock.now < deadline {
     if condition() { return true }
-    try? await Task.sleep(for: .milliseconds(10))
+    try? await Task.sleep(for: .milliseconds(5))
   }
   return condition()
+}
+
+/// Waits until `value` has stayed the same, and `condition` true, over many looks; the value then.
+///
+/// For what has no event: that a thing has come to rest. To look too early only makes a bound easier to keep.
+func atRest<Value: Equatable>(_ value: () -> Value, while condition: () -> Bool) async -> Value? {
+  var (last, same) = (value(), 0)
+  let isAtRest = await eventually {
+    let now = value()
+    same = now == last && condition() ? same + 1 : 0
+    last = now
+    return same >= 20
+  }
+  return isAtRest ? last : nil
 }
 
 /// Blocks the thread of a fake method.

@@ -8,12 +8,15 @@ package final class StreamRegistry: Sendable {
     var cut: @Sendable () -> Void
   }
 
-  /// A client that takes nothing for this long is slow.
-  private static let patience: TimeAmount = .seconds(1)
-
   private let running = Mutex<[ObjectIdentifier: Running]>([:])
 
-  package init() {}
+  private let patience: TimeAmount
+
+  /// - Parameter patience: a client that takes nothing for this long is slow.
+  package init(patience: TimeAmount) { self.patience = patience }
+
+  /// The streams whose method waits for its client now.
+  package var stalled: Int { running.withLock { $0.values.count { $0.bridge.stalledSince != nil } } }
 
   /// - Parameter cut: ends the client's connection.
   package func add(_ bridge: MessageBridge, cut: @escaping @Sendable () -> Void) {
@@ -28,7 +31,7 @@ package final class StreamRegistry: Sendable {
   package func endSlowest(at now: NIODeadline = .now()) -> Bool {
     let stalled = running.withLock { Array($0.values) }
       .compactMap { stream in stream.bridge.stalledSince.map { (stream, $0) } }
-      .filter { now - $0.1 >= Self.patience }
+      .filter { now - $0.1 >= patience }
     guard let (slowest, _) = stalled.min(by: { $0.1 < $1.1 }) else { return false }
     let failure = EdgeFailure(
       .resourceExhausted, "slow_reader", "The client took nothing for too long while others waited for its place.")

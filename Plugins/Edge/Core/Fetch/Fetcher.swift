@@ -54,11 +54,16 @@ package final class Fetcher: Sendable {
       } catch {
         result = .failure(Self.failure(error, address))
       }
-      outcome.withLock { $0 = result }
+      self.running.withLock { running in
+        outcome.withLock { $0 = result }
+        running[number] = nil
+      }
       done.signal()
     }
-    running.withLock { $0[number] = task }
-    defer { running.withLock { $0[number] = nil } }
+    // It leaves the list by itself: one that nobody waits for any more still needs its event loop to end.
+    running.withLock { running in
+      if outcome.withLock({ $0 == nil }) { running[number] = task }
+    }
     let deadline = DispatchTime.now() + .milliseconds(request.timeout)
     while done.wait(timeout: min(deadline, .now() + .milliseconds(50))) == .timedOut {
       if DispatchTime.now() >= deadline {

@@ -2,7 +2,7 @@ import NIOCore
 import Synchronization
 
 /// What the two sides of a connection, the channel's handler and the responder, know of each other.
-final class Connection: Sendable {
+package final class Connection: Sendable {
   private struct State {
     var requestsBegun = 0
     var requestsReceived = 0
@@ -15,6 +15,8 @@ final class Connection: Sendable {
   }
 
   private let state = Mutex(State())
+
+  package init() {}
 
   /// The responder takes up the next request; returns its number.
   func begin(_ cancellation: Cancellation) -> Int {

@@ -4,34 +4,36 @@ import NIOHTTP1
 import NIOHTTPTypes
 
 /// Watches one connection for what the responder cannot see: the client leaving, unreadable requests, the time to close.
-final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPRequestPart
-  typealias InboundOut = HTTPRequestPart
-  typealias OutboundIn = HTTPResponsePart
-  typealias OutboundOut = HTTPResponsePart
-
-  /// How long a client that is still sending may take to notice a refusal.
-  private static let linger: TimeAmount = .seconds(2)
+package final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  package typealias InboundIn = HTTPRequestPart
+  package typealias InboundOut = HTTPRequestPart
+  package typealias OutboundIn = HTTPResponsePart
+  package typealias OutboundOut = HTTPResponsePart
 
   private let connection: Connection
   private let bodyLimit: Int
   private let clock: HeadClock
+  private let linger: TimeAmount
   private let metrics: Metrics
   private var requestsBegun = 0
   private var responsesEnded = 0
   private var isReceiving = false
-  private var lastActivity = NIODeadline.now()
+  private var lastActivity = NIODeadline.uptimeNanoseconds(0)
   private var isAnswering: Bool { responsesEnded < requestsBegun }
 
-  init(connection: Connection, bodyLimit: Int, clock: HeadClock, metrics: Metrics) {
+  /// - Parameter linger: how long a client that is still sending may take to notice a refusal.
+  package init(connection: Connection, bodyLimit: Int, clock: HeadClock, linger: TimeAmount, metrics: Metrics) {
+    self.linger = linger
     self.connection = connection
     self.bodyLimit = bodyLimit
     self.clock = clock
     self.metrics = metrics
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    lastActivity = .now()
+  package func handlerAdded(context: ChannelHandlerContext) { lastActivity = context.eventLoop.now }
+
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    lastActivity = context.eventLoop.now
     switch unwrapInboundIn(data) {
     case .head(let head):
       clock.headEnded()
@@ -49,10 +51,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     context.fireChannelRead(data)
   }
 
-  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+  package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
     responsesEnded += 1
-    lastActivity = .now()
+    lastActivity = context.eventLoop.now
     if !isAnswering { connection.responseEnded() }
     guard connection.ends(withResponse: responsesEnded) else { return context.write(data, promise: promise) }
     let written = promise ?? context.eventLoop.makePromise(of: Void.self)
@@ -64,7 +66,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     context.write(data, promise: written)
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     switch event {
     case ChannelEvent.inputClosed:
       connection.clientLeft()
@@ -73,18 +75,18 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
       // Not passed on: the next handler would close before a slow client has taken the answer.
       if isAnswering { connection.close(afterResponse: requestsBegun) } else { context.close(promise: nil) }
     case let event as CloseIfIdle:
-      if !isAnswering, !isReceiving, lastActivity <= event.since { context.close(promise: nil) }
+      if !isAnswering, !isReceiving, isIdle(since: context.eventLoop.now - event.limit) { context.close(promise: nil) }
     default:
       context.fireUserInboundEventTriggered(event)
     }
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
+  package func channelInactive(context: ChannelHandlerContext) {
     connection.clientLeft()
     context.fireChannelInactive()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if isAnswering, error is HTTPParserError {
       // The answers to what came before are still owed; what is being received ends here.
       if isReceiving, (error as? HTTPParserError) != .invalidEOFState {
@@ -118,12 +120,17 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     context.flush()
   }
 
+  /// True when nothing came or went since then; what the decoder has not understood yet counts too.
+  private func isIdle(since then: NIODeadline) -> Bool {
+    lastActivity <= then && (clock.lastByte.map { $0 <= then } ?? true)
+  }
+
   /// Ends the connection once the answer is out; a client that still sends gets time to read it first.
   private func closeGently(_ context: ChannelHandlerContext) {
     guard isReceiving else { return context.close(promise: nil) }
     context.close(mode: .output, promise: nil)
     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-    context.eventLoop.scheduleTask(in: Self.linger) { bound.value.close(promise: nil) }
+    context.eventLoop.scheduleTask(in: linger) { bound.value.close(promise: nil) }
   }
 
   private static func waitsForContinue(_ head: HTTPRequest, bodyLimit: Int) -> Bool {
@@ -138,8 +145,10 @@ extension EdgeFailure {
 }
 
 /// Asks a connection to close if nothing has happened on it for a while.
-struct CloseIfIdle: Sendable {
-  let since: NIODeadline
+package struct CloseIfIdle: Sendable {
+  let limit: TimeAmount
+
+  package init(limit: TimeAmount) { self.limit = limit }
 }
 
 extension HTTPField.Name {

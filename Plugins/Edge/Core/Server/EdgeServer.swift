@@ -22,24 +22,20 @@ package final class EdgeServer: Sendable {
     var isStopping = false
   }
 
-  /// How long idle connections stay open when the server stops, so that a request on its way still finds an answer.
-  private static let idleGrace: Duration = .milliseconds(250)
-
-  /// How long a connection must have been idle to be closed at a handover.
-  private static let handoverIdle: TimeAmount = .seconds(5)
-
-  /// How long a client may keep the node waiting although others want in, and how many make room at once.
-  private static let courtesy: TimeAmount = .seconds(1)
+  /// How many connections make room at once when others want in.
   private static let shedAtOnce = 16
   /// Descriptors that are not connections: the layers' files, libraries, event loops.
   private static let filesForOthers = 200
 
   private let dispatcher: any Dispatcher
   private let settings: EdgeSettings
+  private let pace: Pace
   private let token: String
   private let tokens: TokenStore?
   private let log: EdgeLog
   private let pool: CallPool
+  private let streams: StreamRegistry
+  private let budget: BodyBudget
   private let loops: MultiThreadedEventLoopGroup
   private let state = Mutex(State())
   /// What the server did; also at `/metrics`.
@@ -48,15 +44,20 @@ package final class EdgeServer: Sendable {
   /// - Parameters:
   ///   - operatorToken: admits to methods that are not PUBLIC.
   ///   - tokens: admit to those that they name.
+  ///   - pace: the waits that are no settings.
   package init(
-    dispatcher: any Dispatcher, settings: EdgeSettings, operatorToken: String, tokens: TokenStore? = nil, log: EdgeLog
+    dispatcher: any Dispatcher, settings: EdgeSettings, operatorToken: String, tokens: TokenStore? = nil,
+    log: EdgeLog, pace: Pace = Pace()
   ) {
+    self.pace = pace
     self.tokens = tokens
     self.dispatcher = dispatcher
     self.settings = settings
     token = operatorToken
     self.log = log
     pool = CallPool(size: settings.calls)
+    streams = StreamRegistry(patience: pace.patience)
+    budget = BodyBudget(limit: settings.bodyMemoryBytes)
     loops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, min(4, System.coreCount)))
   }
 
@@ -108,7 +109,7 @@ package final class EdgeServer: Sendable {
     }
     // First accept no more, then close: what was accepted is set up meanwhile, and served.
     try? await listener?.setOption(.autoRead, value: false).get()
-    try? await Task.sleep(for: Self.idleGrace)
+    try? await Task.sleep(for: idleGrace)
     try? await listener?.close()
     switch ending {
     case .end:
@@ -131,10 +132,10 @@ package final class EdgeServer: Sendable {
   /// A connection that a client keeps for its next request is not closed under its hands: that request is answered,
   /// with `connection: close`.
   private func letGo(until deadline: NIODeadline) async {
-    let idle = min(Self.handoverIdle, .milliseconds(Int64(settings.idleTimeoutMilliseconds)))
+    let idle = min(pace.handoverIdle, .milliseconds(Int64(settings.idleTimeoutMilliseconds)))
     while !open.isEmpty, .now() < deadline {
-      for served in open { served.channel.pipeline.fireUserInboundEventTriggered(CloseIfIdle(since: .now() - idle)) }
-      try? await Task.sleep(for: Self.idleGrace)
+      for served in open { served.channel.pipeline.fireUserInboundEventTriggered(CloseIfIdle(limit: idle)) }
+      try? await Task.sleep(for: idleGrace)
     }
   }
 
@@ -152,7 +153,7 @@ package final class EdgeServer: Sendable {
   /// Closes the connections that the node has waited for longest, when no more are taken in.
   private func makeRoom() {
     let waiting = open.compactMap { served in served.connection.waitsSince.map { (served.channel, $0) } }
-      .filter { .now() - $0.1 >= Self.courtesy }
+      .filter { .now() - $0.1 >= pace.courtesy }
     for (channel, _) in waiting.sorted(by: { $0.1 < $1.1 }).prefix(Self.shedAtOnce) {
       metrics.refused("connections_full")
       channel.close(promise: nil)
@@ -171,8 +172,16 @@ package final class EdgeServer: Sendable {
     return most
   }
 
+  private var idleGrace: Duration { .nanoseconds(pace.idleGrace.nanoseconds) }
+
+  /// The bytes of request bodies that are held now.
+  package var bodyBytes: Int { budget.bytes }
+
+  /// The streams whose method waits for its client now, each with the thread that it runs on.
+  package var stalledStreams: Int { streams.stalled }
+
   /// True from the first moment of `stop`.
-  var isStopping: Bool { state.withLock { $0.isStopping } }
+  package var isStopping: Bool { state.withLock { $0.isStopping } }
 
   private var open: [Served] { state.withLock { Array($0.connections.values) } }
 
@@ -181,8 +190,7 @@ package final class EdgeServer: Sendable {
       listensOnLoopback: listensOnLoopback, allowedHosts: settings.allowedHosts,
       allowedOrigins: settings.allowedOrigins, token: token, tokens: tokens)
     return Responder(
-      dispatcher: dispatcher, settings: settings, gate: gate, pool: pool, streams: StreamRegistry(),
-      budget: BodyBudget(limit: settings.bodyMemoryBytes),
+      dispatcher: dispatcher, settings: settings, pace: pace, gate: gate, pool: pool, streams: streams, budget: budget,
       catalogs: CatalogStore(dispatcher: dispatcher, pool: pool, title: settings.title), metrics: metrics, log: log,
       isStopping: { [weak self] in self?.isStopping ?? true })
   }
@@ -216,14 +224,15 @@ package final class EdgeServer: Sendable {
   private func makeHTTP(
     _ connection: Connection, _ clock: NIOLoopBound<HeadClock>, _ responder: Responder
   ) -> HTTP1Channel {
-    let (bodyLimit, metrics) = (settings.bodyLimitBytes, metrics)
+    let (bodyLimit, linger, metrics) = (settings.bodyLimitBytes, pace.linger, metrics)
     return HTTP1Channel(
       responder: { request, writer, channel in
         try await responder.respond(to: request, writer: writer, channel: channel, connection: connection)
       },
       configuration: .init(
         additionalChannelHandlers: [
-          ConnectionHandler(connection: connection, bodyLimit: bodyLimit, clock: clock.value, metrics: metrics)
+          ConnectionHandler(
+            connection: connection, bodyLimit: bodyLimit, clock: clock.value, linger: linger, metrics: metrics)
         ],
         idleTimeout: .milliseconds(Int64(settings.idleTimeoutMilliseconds)),
         httpDecoderConfiguration: .init(

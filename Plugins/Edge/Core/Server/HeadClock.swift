@@ -4,48 +4,51 @@ import NIOCore
 ///
 /// It sits before the HTTP decoder, which says nothing until the head is whole: a client that drips its header fields
 /// would hold a connection for ever. Bodies have a clock of their own, in `Responder+Body.swift`.
-final class HeadClock: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = ByteBuffer
-  typealias InboundOut = ByteBuffer
+package final class HeadClock: ChannelInboundHandler, RemovableChannelHandler {
+  package typealias InboundIn = ByteBuffer
+  package typealias InboundOut = ByteBuffer
 
   private let limit: TimeAmount
   private let onExpiry: () -> Void
   private var timer: Scheduled<Void>?
   private var isInRequest = false
+  /// When the client last sent anything; nil before it did.
+  private(set) var lastByte: NIODeadline?
 
   /// - Parameter onExpiry: runs on the event loop, before the connection is closed.
-  init(limit: TimeAmount, onExpiry: @escaping () -> Void) {
+  package init(limit: TimeAmount, onExpiry: @escaping () -> Void) {
     self.limit = limit
     self.onExpiry = onExpiry
   }
 
   /// The head is whole.
-  func headEnded() {
+  package func headEnded() {
     isInRequest = true
     timer?.cancel()
     timer = nil
   }
 
   /// The request is whole: the next byte begins another.
-  func requestEnded() { isInRequest = false }
+  package func requestEnded() { isInRequest = false }
 
-  func handlerAdded(context: ChannelHandlerContext) {
+  package func handlerAdded(context: ChannelHandlerContext) {
     if context.channel.isActive { begin(context) }
   }
 
-  func channelActive(context: ChannelHandlerContext) {
+  package func channelActive(context: ChannelHandlerContext) {
     begin(context)
     context.fireChannelActive()
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    lastByte = context.eventLoop.now
     if !isInRequest { begin(context) }
     context.fireChannelRead(data)
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+  package func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
-  func channelInactive(context: ChannelHandlerContext) {
+  package func channelInactive(context: ChannelHandlerContext) {
     timer?.cancel()
     timer = nil
     context.fireChannelInactive()

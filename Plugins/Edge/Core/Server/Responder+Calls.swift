@@ -96,7 +96,7 @@ extension Responder {
     _ body: @escaping @Sendable (EdgeCall, (UnsafeRawBufferPointer) throws -> Void) throws(EdgeFailure) -> Void
   ) async throws(EdgeFailure) -> MessageBridge {
     let bridge = MessageBridge(capacity: Self.streamBuffer)
-    let isRunning = await admit {
+    let isRunning = await admit(exchange.channel.eventLoop) {
       do throws(EdgeFailure) {
         try body(call) { try bridge.write(Array($0)) }
         bridge.finish()
@@ -122,16 +122,12 @@ extension Responder {
     return bridge
   }
 
-  /// Finds a thread; when all are taken, ends a stream whose client takes nothing and waits a moment for its thread.
-  private func admit(_ body: @escaping @Sendable () -> Void) async -> Bool {
+  /// Finds a thread; when all are taken, ends a stream whose client takes nothing and waits for its thread.
+  private func admit(_ loop: any EventLoop, _ body: @escaping @Sendable () -> Void) async -> Bool {
     if pool.tryRun(body) { return true }
     guard streams.endSlowest() else { return false }
     metrics.refused("slow_reader")
-    for _ in 0..<20 {
-      try? await Task.sleep(for: .milliseconds(10))
-      if pool.tryRun(body) { return true }
-    }
-    return false
+    return await pool.run(body, waiting: pace.roomWait, on: loop)
   }
 
   /// Ends a call that gives nothing for too long, or a stream that takes too long.

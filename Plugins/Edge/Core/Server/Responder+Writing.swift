@@ -6,8 +6,6 @@ import NIOCore
 extension Responder {
   /// The largest piece that is handed to the socket at once.
   private static let pieceBytes = 64 * 1024
-  /// How long an event stream may be silent before a comment says that it lives.
-  private static let keepAlive: TimeAmount = .seconds(15)
 
   /// Writes head and body; returns the bytes of the body.
   func write(_ reply: Reply, _ writer: consuming ResponseWriter, _ exchange: Exchange) async throws -> Int {
@@ -48,7 +46,7 @@ extension Responder {
     let pulse =
       framing.keepAlive.isEmpty
       ? nil
-      : exchange.channel.eventLoop.scheduleRepeatedTask(initialDelay: Self.keepAlive, delay: Self.keepAlive) { _ in
+      : exchange.channel.eventLoop.scheduleRepeatedTask(initialDelay: pace.keepAlive, delay: pace.keepAlive) { _ in
         bridge.nudge()
       }
     defer { pulse?.cancel() }

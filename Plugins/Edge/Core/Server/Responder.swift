@@ -6,6 +6,7 @@ import NIOCore
 struct Responder: Sendable {
   let dispatcher: any Dispatcher
   let settings: EdgeSettings
+  let pace: Pace
   let gate: Gate
   let pool: CallPool
   let streams: StreamRegistry
