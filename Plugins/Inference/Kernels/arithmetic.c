@@ -1,28 +1,6 @@
 /* The scalar rules: conversions, exp1, and the rotation table. */
 #include "arithmetic_rules.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
-int32_t symbolon_path_best(void) {
-#if defined(__x86_64__)
-  unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return SYMBOLON_PATH_PORTABLE;
-  const unsigned needed = bit_FMA | bit_AVX | bit_OSXSAVE | bit_F16C;
-  if ((c & needed) != needed) return SYMBOLON_PATH_PORTABLE;
-  unsigned low, high; /* XCR0: the operating system saves the xmm and ymm registers */
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  if ((low & 6u) != 6u) return SYMBOLON_PATH_PORTABLE;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return SYMBOLON_PATH_PORTABLE;
-  return SYMBOLON_PATH_AVX2;
-#else
-  return SYMBOLON_PATH_PORTABLE;
-#endif
-}
-
-const char *symbolon_path_name(int32_t path) { return path == SYMBOLON_PATH_AVX2 ? "avx2" : "portable"; }
-
 float symbolon_half_to_float(uint16_t half) {
   const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
   const uint32_t exponent = (half >> 10) & 31u, fraction = half & 1023u;

@@ -4,9 +4,20 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#if defined(__FAST_MATH__)
-#error "canonical arithmetic cannot be compiled with -ffast-math"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "canonical arithmetic cannot be compiled with -ffast-math or parts of it"
 #endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+#error "canonical arithmetic needs floats that are evaluated as floats (on x86: SSE, not x87)"
+#endif
+#if !defined(__clang__)
+#error "canonical arithmetic relies on clang: other compilers ignore STDC FP_CONTRACT"
+#endif
+_Static_assert(__FLT_MANT_DIG__ == 24 && __DBL_MANT_DIG__ == 53 && __FLT_RADIX__ == 2, "binary32 and binary64");
+/* What the compiler folds must round as the processor does, and must not relax. */
+_Static_assert(1.0f + 0x1p-24f == 1.0f && 1.0f + 0x1.8p-23f == 1.0f + 0x1p-22f, "round to nearest, ties to even");
+_Static_assert((0x1p-149f + 0x1p-126f) - 0x1p-126f == 0x1p-149f, "gradual underflow");
+_Static_assert((0x1p24f + 1.0f) - 0x1p24f == 0.0f, "no reassociation");
 
 #include "include/arithmetic.h"
 
@@ -55,6 +66,20 @@ static inline float symbolon_exp1_inline(float x) {
   j = j * b;
   const float k = symbolon_from_bits((symbolon_to_bits(z) << 23) + 0x3f800000u); /* 2^n */
   return __builtin_fmaf(k, j, k);
+}
+
+/* GELU in its tanh form, 0.5*x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x^3))), is x/(1 + e^-u) with u = x*(C0 + C1*x^2). */
+#define SYMBOLON_GELU_C0 0x1.988454p+0f  /* 2*sqrt(2/pi) */
+#define SYMBOLON_GELU_C1 0x1.2444f2p-4f  /* 2*sqrt(2/pi)*0.044715 */
+
+/* The gate's function by symbolon_gate: 0 is SiLU, 1 is GELU. */
+static inline float symbolon_gate_inline(int32_t kind, float x) {
+  float u = x;
+  if (kind != 0) {
+    const float square = x * x;
+    u = x * __builtin_fmaf(SYMBOLON_GELU_C1, square, SYMBOLON_GELU_C0);
+  }
+  return x / (1.0f + symbolon_exp1_inline(-u));
 }
 
 #endif

@@ -16,29 +16,14 @@ static void report(symbolon_workspace *w, int32_t operation, int32_t layer, int3
 static void quantise(
   symbolon_workspace *w, activations *v, int32_t row, int32_t from, int32_t n, int32_t op, int32_t l, int32_t t) {
   const size_t at = (size_t)row * (size_t)v->k + (size_t)from;
-  if (!w->ops->quantise(v->x + at, n, v->q + at, v->e + at / 32, v->a + at / 32)) report(w, op, l, t);
+  if (!w->ops->quantise(v->x + at, n, v->b + at / 32)) report(w, op, l, t);
 }
 
 /* The vectors of `count` columns from `first`. */
 static void vectors(const activations *v, int32_t first, int32_t count, symbolon_vector *out) {
   for (int32_t i = 0; i < count; i++) {
     const size_t at = (size_t)(first + i) * (size_t)v->k;
-    out[i] = (symbolon_vector){v->x + at, v->q + at, v->e + at / 32, v->a + at / 32};
-  }
-}
-
-/* Group `g` of a matrix times at most four vectors. */
-static void multiply(
-  const symbolon_operations *ops, const symbolon_matrix *m, int32_t g, const symbolon_vector *v, int32_t count,
-  float (*out)[8]) {
-  const uint8_t *group = m->groups + (size_t)g * symbolon_group_bytes(m->type, m->columns);
-  const int32_t blocks = m->columns / 32;
-  switch (m->type) {
-    case SYMBOLON_Q4_1: ops->q4_1(group, blocks, v, count, out); break;
-    case SYMBOLON_Q8_0: ops->q8_0(group, blocks, v, count, out); break;
-    case SYMBOLON_Q4_0: ops->q4_0(group, blocks, v, count, out); break;
-    case SYMBOLON_F16: ops->f16(group, blocks, v, count, out); break;
-    default: ops->f32(group, blocks, v, count, out); break;
+    out[i] = (symbolon_vector){v->x + at, v->b + at / 32};
   }
 }
 
@@ -97,10 +82,10 @@ static void last_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t 
     if (symbolon_magnitude(y[k]) > 0x7f7fffffu) report(w, SYMBOLON_OP_OUTPUT, l, t);
 }
 
-/* Rotates pairs (2i, 2i+1) of eight neighbouring dimensions of one head: y0 = x0*c - x1*s, y1 = x0*s + x1*c. */
+/* Rotates pairs (2i, 2i+1) of sixteen neighbouring dimensions of one head: y0 = x0*c - x1*s, y1 = x0*s + x1*c. */
 static void rotate(const symbolon_model *m, int32_t position, int32_t dimension, float *x) {
   const size_t at = (size_t)position * (size_t)(m->head_size / 2) + (size_t)(dimension / 2);
-  for (int32_t i = 0; i < 4; i++) {
+  for (int32_t i = 0; i < SYMBOLON_ROWS / 2; i++) {
     const float c = m->cosines[at + (size_t)i], s = m->sines[at + (size_t)i];
     const float x0 = x[2 * i], x1 = x[2 * i + 1];
     const float a = x0 * c, b = x1 * s, d = x0 * s, f = x1 * c;
@@ -109,7 +94,7 @@ static void rotate(const symbolon_model *m, int32_t position, int32_t dimension,
   }
 }
 
-/* Writes eight rows of a key or value projection into the cache of column t. */
+/* Writes sixteen rows of a key or value projection into the cache of column t. */
 static void remember(symbolon_workspace *w, int32_t l, int32_t t, int32_t row, int32_t is_key, float *x) {
   const symbolon_model *m = w->model;
   const symbolon_column *column = &w->columns[t];
@@ -118,15 +103,15 @@ static void remember(symbolon_workspace *w, int32_t l, int32_t t, int32_t row, i
   const size_t position = (size_t)column->position % SYMBOLON_PAGE, size = (size_t)m->head_size;
   uint16_t *keys = cache->page[column->position / SYMBOLON_PAGE]
                    + ((size_t)l * (size_t)m->kv_heads + (size_t)head) * symbolon_strip_size(m);
-  uint16_t half[8];
+  uint16_t half[SYMBOLON_ROWS];
   if (is_key) rotate(m, column->position, d, x);
-  if (!w->ops->halve(x, 8, half)) report(w, SYMBOLON_OP_CACHE, l, t);
+  if (!w->ops->halve(x, SYMBOLON_ROWS, half)) report(w, SYMBOLON_OP_CACHE, l, t);
   if (!is_key) {
     memcpy(keys + symbolon_strip_keys(m) + position * symbolon_value_stride(m) + (size_t)d, half, sizeof half);
     return;
   }
   uint16_t *tile = keys + (position / 16) * size * 16 + position % 16;
-  for (int32_t i = 0; i < 8; i++) tile[(size_t)(d + i) * 16] = half[i];
+  for (int32_t i = 0; i < SYMBOLON_ROWS; i++) tile[(size_t)(d + i) * 16] = half[i];
 }
 
 /* query, key, value = W.normed for 32 rows; queries and keys rotated, keys and values into the cache. */
@@ -135,16 +120,16 @@ static void project(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c)
   const symbolon_model *m = w->model;
   const symbolon_layer *layer = &m->layer[l];
   const int32_t q_rows = m->heads * m->head_size, k_rows = m->kv_heads * m->head_size;
-  for (int32_t g = c * ROWS / 8; g < (c + 1) * ROWS / 8; g++) {
-    const int32_t row = g * 8, is_key = row >= q_rows && row < q_rows + k_rows;
-    const symbolon_matrix *matrix = row < q_rows ? &layer->query : is_key ? &layer->key : &layer->value;
-    const int32_t first = row < q_rows ? 0 : is_key ? q_rows : q_rows + k_rows;
-    for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
-      const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
-      symbolon_vector v[SYMBOLON_TILE];
-      float out[SYMBOLON_TILE][8];
-      vectors(&w->normed, t, n, v);
-      multiply(w->ops, matrix, (row - first) / 8, v, n, out);
+  for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
+    const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
+    symbolon_vector v[SYMBOLON_TILE];
+    vectors(&w->normed, t, n, v);
+    for (int32_t row = c * ROWS; row < (c + 1) * ROWS; row += SYMBOLON_ROWS) {
+      const int32_t is_key = row >= q_rows && row < q_rows + k_rows;
+      const symbolon_matrix *matrix = row < q_rows ? &layer->query : is_key ? &layer->key : &layer->value;
+      const int32_t first = row < q_rows ? 0 : is_key ? q_rows : q_rows + k_rows;
+      float out[SYMBOLON_TILE][SYMBOLON_ROWS];
+      w->ops->multiply(matrix, (row - first) / SYMBOLON_ROWS, v, n, out);
       for (int32_t i = 0; i < n; i++) {
         if (row >= q_rows) {
           remember(w, l, t + i, row - first, is_key, out[i]);
@@ -157,7 +142,7 @@ static void project(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c)
   }
 }
 
-/* Attention of at most six (column, head) pairs that share a kv head and a sequence. */
+/* Attention of at most twelve (column, head) pairs that share a kv head and a sequence. */
 static void attend(
   symbolon_workspace *w, int32_t thread, int32_t l, int32_t group, const int32_t *column, const int32_t *head,
   int32_t count) {
@@ -206,18 +191,19 @@ static void attention(symbolon_workspace *w, int32_t thread, int32_t l, int32_t 
 /* residual += W.input for 32 rows. */
 static void add(symbolon_workspace *w, const symbolon_matrix *matrix, const activations *input, int32_t c) {
   const int32_t e = w->model->width;
-  for (int32_t g = c * ROWS / 8; g < (c + 1) * ROWS / 8; g++)
-    for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
-      const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
-      symbolon_vector v[SYMBOLON_TILE];
-      float out[SYMBOLON_TILE][8];
-      vectors(input, t, n, v);
-      multiply(w->ops, matrix, g, v, n, out);
+  for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
+    const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
+    symbolon_vector v[SYMBOLON_TILE];
+    vectors(input, t, n, v);
+    for (int32_t row = c * ROWS; row < (c + 1) * ROWS; row += SYMBOLON_ROWS) {
+      float out[SYMBOLON_TILE][SYMBOLON_ROWS];
+      w->ops->multiply(matrix, row / SYMBOLON_ROWS, v, n, out);
       for (int32_t i = 0; i < n; i++) {
-        float *x = w->residual + (size_t)(t + i) * (size_t)e + g * 8;
-        for (int32_t r = 0; r < 8; r++) x[r] = x[r] + out[i][r];
+        float *x = w->residual + (size_t)(t + i) * (size_t)e + row;
+        for (int32_t r = 0; r < SYMBOLON_ROWS; r++) x[r] = x[r] + out[i][r];
       }
     }
+  }
 }
 
 static void output(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
@@ -235,19 +221,22 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
   const symbolon_layer *layer = &w->model->layer[l];
   float *up = w->up + (size_t)thread * (size_t)w->most_columns * ROWS;
   const size_t f = (size_t)w->fed.k;
-  for (int32_t g = 0; g < ROWS / 8; g++)
-    for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
-      const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
-      symbolon_vector v[SYMBOLON_TILE];
-      float out[SYMBOLON_TILE][8];
-      vectors(&w->normed, t, n, v);
-      multiply(w->ops, &layer->gate, c * ROWS / 8 + g, v, n, out);
-      for (int32_t i = 0; i < n; i++) memcpy(w->fed.x + (size_t)(t + i) * f + c * ROWS + g * 8, out[i], 32);
-      multiply(w->ops, &layer->up, c * ROWS / 8 + g, v, n, out);
-      for (int32_t i = 0; i < n; i++) memcpy(up + (t + i) * ROWS + g * 8, out[i], 32);
+  for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
+    const int32_t n = w->count - t < SYMBOLON_TILE ? w->count - t : SYMBOLON_TILE;
+    symbolon_vector v[SYMBOLON_TILE];
+    vectors(&w->normed, t, n, v);
+    for (int32_t row = 0; row < ROWS; row += SYMBOLON_ROWS) {
+      const int32_t group = (c * ROWS + row) / SYMBOLON_ROWS;
+      float out[SYMBOLON_TILE][SYMBOLON_ROWS];
+      w->ops->multiply(&layer->gate, group, v, n, out);
+      for (int32_t i = 0; i < n; i++)
+        memcpy(w->fed.x + (size_t)(t + i) * f + c * ROWS + row, out[i], sizeof out[i]);
+      w->ops->multiply(&layer->up, group, v, n, out);
+      for (int32_t i = 0; i < n; i++) memcpy(up + (t + i) * ROWS + row, out[i], sizeof out[i]);
     }
+  }
   for (int32_t t = 0; t < w->count; t++) {
-    w->ops->gate(w->fed.x + (size_t)t * f + c * ROWS, up + t * ROWS, ROWS);
+    w->ops->gate(SYMBOLON_SILU, w->fed.x + (size_t)t * f + c * ROWS, up + t * ROWS, ROWS);
     quantise(w, &w->fed, t, c * ROWS, ROWS, SYMBOLON_OP_FEED, l, t);
   }
 }
@@ -256,14 +245,14 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
 static void head(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
   (void)thread, (void)l;
   const int32_t vocabulary = w->model->vocabulary;
-  for (int32_t row = c * HEAD_ROWS; row < (c + 1) * HEAD_ROWS && row < vocabulary; row += 8) {
-    const int32_t rows = vocabulary - row < 8 ? vocabulary - row : 8;
-    for (int32_t t = 0; t < w->logit_count; t += SYMBOLON_TILE) {
-      const int32_t n = w->logit_count - t < SYMBOLON_TILE ? w->logit_count - t : SYMBOLON_TILE;
-      symbolon_vector v[SYMBOLON_TILE];
-      float out[SYMBOLON_TILE][8];
-      vectors(&w->normed, t, n, v);
-      multiply(w->ops, &w->model->head, row / 8, v, n, out);
+  for (int32_t t = 0; t < w->logit_count; t += SYMBOLON_TILE) {
+    const int32_t n = w->logit_count - t < SYMBOLON_TILE ? w->logit_count - t : SYMBOLON_TILE;
+    symbolon_vector v[SYMBOLON_TILE];
+    vectors(&w->normed, t, n, v);
+    for (int32_t row = c * HEAD_ROWS; row < (c + 1) * HEAD_ROWS && row < vocabulary; row += SYMBOLON_ROWS) {
+      const int32_t rows = vocabulary - row < SYMBOLON_ROWS ? vocabulary - row : SYMBOLON_ROWS;
+      float out[SYMBOLON_TILE][SYMBOLON_ROWS];
+      w->ops->multiply(&w->model->head, row / SYMBOLON_ROWS, v, n, out);
       for (int32_t i = 0; i < n; i++)
         memcpy(w->logits + (size_t)(t + i) * (size_t)vocabulary + row, out[i], (size_t)rows * 4);
     }
@@ -289,7 +278,7 @@ static void step(void *context, int32_t thread) {
   run(w, ++stage, head, (m->vocabulary + HEAD_ROWS - 1) / HEAD_ROWS, thread, m->layers);
 }
 
-/* Splits the columns into attention items: neighbours of one sequence, about six queries together. */
+/* Splits the columns into attention items: neighbours of one sequence, about twelve queries together. */
 static void itemise(symbolon_workspace *w) {
   const int32_t ratio = w->model->heads / w->model->kv_heads;
   const int32_t most = ratio >= SYMBOLON_QUERIES ? 1 : SYMBOLON_QUERIES / ratio;

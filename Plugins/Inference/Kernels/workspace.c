@@ -11,26 +11,26 @@ static int32_t activations_create(activations *v, int32_t columns, int32_t k) {
   const size_t n = (size_t)columns * (size_t)k;
   v->k = k;
   v->x = buffer(n, 4);
-  v->q = buffer(n, 1);
-  v->e = buffer(n / 32, 4);
-  v->a = buffer(n / 32, 4);
-  return v->x && v->q && v->e && v->a;
+  v->b = buffer(n / 32, sizeof(symbolon_block));
+  return v->x && v->b;
 }
 
 static void activations_free(activations *v) {
   free(v->x);
-  free(v->q);
-  free(v->e);
-  free(v->a);
+  free(v->b);
 }
 
 symbolon_workspace *symbolon_workspace_create(
   const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path) {
   symbolon_workspace *w = calloc(1, sizeof *w);
-  if (!w) return NULL;
+  const symbolon_operations *ops = symbolon_operations_for(path);
+  if (!w || !ops) {
+    free(w);
+    return NULL;
+  }
   const size_t t = (size_t)columns, n = (size_t)threads;
   w->model = model;
-  w->ops = symbolon_operations_for(path);
+  w->ops = ops;
   w->threads = threads;
   w->most_columns = columns;
   w->most_logit_rows = logit_rows;

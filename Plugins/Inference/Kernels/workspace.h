@@ -17,9 +17,7 @@ enum { ROWS = 32, HEAD_ROWS = 128 };
 typedef struct activations {
   int32_t k;
   float *x;
-  int8_t *q;
-  float *e;
-  int32_t *a;
+  symbolon_block *b;
 } activations;
 
 struct symbolon_workspace {
@@ -38,7 +36,7 @@ struct symbolon_workspace {
   activations fed;        /* [T][F] */
   float *logits;          /* [logit rows][V] */
   float *hidden;          /* [T][E] */
-  float *scores;          /* [thread][6][context] */
+  float *scores;          /* [thread][12][context] */
   float *up;              /* [thread][T][32] */
   symbolon_stage *stage;  /* [stages] */
   atomic_uint fault;      /* smallest fault code, ~0 for none */

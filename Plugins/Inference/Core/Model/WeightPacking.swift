@@ -8,7 +8,6 @@ struct WeightPacking {
     let rows: Int
     let columns: Int
     let offset: Int
-    let groupBytes: Int
 
     /// The matrix for the kernels, in an arena that begins at `base`.
     func matrix(_ base: UnsafeMutableRawPointer?) -> symbolon_matrix {
@@ -75,9 +74,8 @@ struct WeightPacking {
   /// A matrix with `rows` outputs.
   mutating func add(_ name: String, rows: Int, columns: Int) throws(InferenceError) -> Matrix {
     let tensor = try tensor(name, [columns, rows])
-    let groupBytes = symbolon_group_bytes(Int32(tensor.type), Int32(columns))
-    let matrix = Matrix(tensor: tensor, rows: rows, columns: columns, offset: size, groupBytes: groupBytes)
-    size += ((rows + 7) / 8 * groupBytes + 63) / 64 * 64
+    let matrix = Matrix(tensor: tensor, rows: rows, columns: columns, offset: size)
+    size += symbolon_packed_bytes(Int32(tensor.type), Int32(rows), Int32(columns))
     matrices.append(matrix)
     return matrix
   }
@@ -122,9 +120,9 @@ struct WeightPacking {
     let arena = try Arena(byteCount: size, huge: true, what: "the model's weights")
     let target = UncheckedBuffer(arena.bytes.bindMemory(to: UInt8.self))
     // Large matrices in several parts, so that all threads have something to do to the end.
-    let groupsOfPart = 256
+    let groupsOfPart = 128
     let parts = matrices.flatMap { matrix in
-      stride(from: 0, to: (matrix.rows + 7) / 8, by: groupsOfPart).map { (matrix, $0) }
+      stride(from: 0, to: Int(symbolon_groups(Int32(matrix.rows))), by: groupsOfPart).map { (matrix, $0) }
     }
     let shared = UncheckedValue(parts)
     pool.forEach(below: parts.count) { index in
@@ -133,7 +131,7 @@ struct WeightPacking {
       symbolon_pack(
         Int32(matrix.tensor.type), Int32(matrix.rows), Int32(matrix.columns),
         source.assumingMemoryBound(to: UInt8.self), start + matrix.offset, Int32(first),
-        Int32(min(first + groupsOfPart, (matrix.rows + 7) / 8)))
+        min(Int32(first + groupsOfPart), symbolon_groups(Int32(matrix.rows))))
     }
     return arena
   }

@@ -5,7 +5,8 @@
  * order of a sum that is not written down. The written orders:
  *
  *   A32 quantisation   per 32 values: e = amax/127, id = 127/amax, q = rne(x*id), a = sum q; all zero below 2^-100
- *   matrix times column per output row: acc = fma(d*e, f32(I), acc) [then fma(m*e, f32(a), acc)] over blocks, ascending
+ *   matrix times column per output row: acc = fma(e, d*I, acc), with a minimum fma(e, fma(d, I, m*a), acc), over blocks,
+ *                      ascending; I = sum of code*q is an exact integer
  *   sums of one vector 16 lanes, lane = index mod 16, ascending; then the tree 8, 4, 2, 1
  *   attention          two passes: all scores, their maximum, exp1, their sum; values in chains of 256 keys
  *
@@ -17,13 +18,24 @@
 #include <stdint.h>
 
 /* The instruction sets a path exists for. All of them give the same bits. */
-enum symbolon_path { SYMBOLON_PATH_PORTABLE = 0, SYMBOLON_PATH_AVX2 = 1 };
+enum symbolon_path {
+  SYMBOLON_PATH_SCALAR = 0,
+  SYMBOLON_PATH_AVX2 = 1,   /* with FMA and F16C */
+  SYMBOLON_PATH_AVX512 = 2, /* F, BW, VL and VNNI */
+  SYMBOLON_PATH_NEON = 3,   /* with the integer dot product */
+};
 
-/* The fastest path that both the processor and the operating system allow. */
+/* 1 if the path is built in and both the processor and the operating system allow it. */
+int32_t symbolon_path_available(int32_t path);
+
+/* The fastest path that is available. */
 int32_t symbolon_path_best(void);
 
-/* "portable", "avx2". Never NULL. */
+/* "scalar", "avx2", "avx512", "neon"; "unknown" for other numbers. Never NULL. */
 const char *symbolon_path_name(int32_t path);
+
+/* The path of a name, -1 if there is none. */
+int32_t symbolon_path_named(const char *name);
 
 /* binary16 bits to binary32: exact. */
 float symbolon_half_to_float(uint16_t half);

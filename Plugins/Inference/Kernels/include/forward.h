@@ -84,7 +84,7 @@ uint64_t symbolon_page_bytes(const symbolon_model *model);
 typedef struct symbolon_workspace symbolon_workspace;
 
 /* Buffers for steps of at most `columns` columns, `logit_rows` of which want logits; all may want hidden rows. NULL when
- * memory is out. */
+ * memory is out or the path is not available. */
 symbolon_workspace *symbolon_workspace_create(
   const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path);
 void symbolon_workspace_destroy(symbolon_workspace *workspace);

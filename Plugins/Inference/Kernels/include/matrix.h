@@ -1,16 +1,15 @@
-/* Weights as the kernels read them: eight output rows side by side, so that a vector lane is an output row.
+/* Weights as the kernels read them: sixteen output rows side by side, so that a vector lane is an output row.
  *
- * A group holds 8 rows. Its block of 32 columns is
- *   Q4_0  d[8] f16 | n[4][8 rows][4] bytes                          144 bytes
- *   Q4_1  d[8] f16 | m[8] f16 | n[4][8 rows][4] bytes               160 bytes
- *   Q8_0  d[8] f16 | w[8][8 rows][4] int8                           272 bytes
- * where the low nibble of n[g][row][i] is column 4g+i and the high nibble column 16+4g+i. F16 and F32 groups are
- * [column][8 rows]. Rows beyond the last are zero. Packing moves bits, it computes nothing. */
+ * A matrix is packed into groups of 16 rows. What lies in a group is private to the kernels (groups.h); packing moves
+ * bits, it computes nothing. Rows beyond the last are zero. */
 #ifndef SYMBOLON_MATRIX_H
 #define SYMBOLON_MATRIX_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The rows of a group. */
+#define SYMBOLON_ROWS 16
 
 /* Numbers as in GGUF. */
 enum symbolon_type {
@@ -18,7 +17,13 @@ enum symbolon_type {
   SYMBOLON_F16 = 1,
   SYMBOLON_Q4_0 = 2,
   SYMBOLON_Q4_1 = 3,
+  SYMBOLON_Q5_0 = 6,
+  SYMBOLON_Q5_1 = 7,
   SYMBOLON_Q8_0 = 8,
+  SYMBOLON_Q4_K = 12,
+  SYMBOLON_Q5_K = 13,
+  SYMBOLON_Q6_K = 14,
+  SYMBOLON_BF16 = 30,
 };
 
 /* A packed matrix: `rows` outputs, `columns` inputs. */
@@ -26,20 +31,26 @@ typedef struct symbolon_matrix {
   int32_t type;
   int32_t rows;
   int32_t columns;
-  const uint8_t *groups; /* ceil(rows/8) groups of symbolon_group_bytes each */
+  const uint8_t *groups; /* aligned to 64 bytes; symbolon_groups(rows) of symbolon_group_bytes each */
 } symbolon_matrix;
 
 /* Bytes of one row as GGUF stores it, 0 if the type is unknown or `columns` does not fit its blocks. */
 size_t symbolon_row_bytes(int32_t type, int32_t columns);
 
-/* Bytes of one packed group of 8 rows, 0 as above. */
+/* Groups of a matrix of `rows` rows. */
+int32_t symbolon_groups(int32_t rows);
+
+/* Bytes of one packed group, a multiple of 64; 0 as above, or if `columns` is not a multiple of 32. */
 size_t symbolon_group_bytes(int32_t type, int32_t columns);
+
+/* Bytes of a packed matrix. */
+size_t symbolon_packed_bytes(int32_t type, int32_t rows, int32_t columns);
 
 /* Packs groups [first, end) of a GGUF tensor of `rows` rows into `groups`. Any thread; disjoint ranges may run at once. */
 void symbolon_pack(
   int32_t type, int32_t rows, int32_t columns, const uint8_t *tensor, uint8_t *groups, int32_t first, int32_t end);
 
-/* One row of a GGUF tensor as f32: d*q, fma(d, n, m), d*(n-8), or the value itself. */
+/* One row of a GGUF tensor as f32: the bits that PyPI gguf's `dequantize` gives. */
 void symbolon_dequantise_row(int32_t type, int32_t columns, const uint8_t *row, float *out);
 
 #endif

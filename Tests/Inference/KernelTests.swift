@@ -1,0 +1,136 @@
+import InferenceKernels
+import Testing
+
+/// Every operation of every instruction set that this machine has: the same bits, and close to the exact result.
+@Suite struct KernelTests {
+  private static let paths = (Int32(0)..<4).filter { symbolon_path_available($0) != 0 }
+  private static let types: [symbolon_type] = [
+    SYMBOLON_F32, SYMBOLON_F16, SYMBOLON_BF16, SYMBOLON_Q4_0, SYMBOLON_Q4_1, SYMBOLON_Q5_0, SYMBOLON_Q5_1,
+    SYMBOLON_Q8_0, SYMBOLON_Q4_K, SYMBOLON_Q5_K, SYMBOLON_Q6_K,
+  ]
+
+  @Test(arguments: paths) func theKnownAnswersAreGiven(_ path: Int32) {
+    let failed = symbolon_self_test(path).map { String(cString: $0) }
+    #expect(failed == nil)
+  }
+
+  @Test func aPathThatIsNotHereFailsItsSelfTest() {
+    for path in Int32(-1)...5 where symbolon_path_available(path) == 0 {
+      #expect(symbolon_self_test(path) != nil)
+      #expect(symbolon_operations_for(path) == nil)
+    }
+  }
+
+  @Test func pathsHaveNames() {
+    for path in Int32(0)..<4 { #expect(symbolon_path_named(symbolon_path_name(path)) == path) }
+    #expect(symbolon_path_named("portable") == -1)
+    #expect(symbolon_path_available(symbolon_path_best()) == 1)
+  }
+
+  @Test(arguments: 0..<symbolon_checks()) func pathsAgreeOnRandomInput(_ check: Int32) {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    let expected = symbolon_check_digest(0, check, seed, 120)
+    for path in Self.paths.dropFirst() {
+      let name = String(cString: symbolon_check_name(check))
+      #expect(symbolon_check_digest(path, check, seed, 120) == expected, "\(name) on path \(path), seed \(seed)")
+    }
+  }
+
+  /// The digest sees every bit that an operation writes: another seed gives another digest.
+  @Test(arguments: 0..<symbolon_checks()) func digestsDependOnWhatIsComputed(_ check: Int32) {
+    #expect(symbolon_check_digest(0, check, 1, 2) != symbolon_check_digest(0, check, 2, 2))
+  }
+
+  /// Random weights in a type's own encoding, with scales of both signs, subnormal ones among them.
+  private func weights(_ type: symbolon_type, _ columns: Int, _ dice: inout Dice) -> [UInt8] {
+    var bytes = (0..<symbolon_row_bytes(Int32(type.rawValue), Int32(columns)) * 16).map { _ in
+      UInt8.random(in: 0...255, using: &dice)
+    }
+    func put(_ at: Int, _ little: [UInt8]) { bytes.replaceSubrange(at..<at + little.count, with: little) }
+    func half(_ at: Int) {
+      let small: Float = Bool.random(using: &dice) ? 1e-6 : 1
+      put(at, TinyModel.little(symbolon_float_to_half(dice.float(-1...1) * small)))
+    }
+    switch type {
+    case SYMBOLON_F32:
+      for at in stride(from: 0, to: bytes.count, by: 4) { put(at, TinyModel.little(dice.float(-1...1).bitPattern)) }
+    case SYMBOLON_F16: for at in stride(from: 0, to: bytes.count, by: 2) { half(at) }
+    case SYMBOLON_BF16:
+      for at in stride(from: 0, to: bytes.count, by: 2) {
+        put(at, TinyModel.little(UInt16(dice.float(-1...1).bitPattern >> 16)))
+      }
+    default:
+      let values = [SYMBOLON_Q4_K, SYMBOLON_Q5_K, SYMBOLON_Q6_K].contains(type) ? 256 : 32
+      let minimum = [SYMBOLON_Q4_1, SYMBOLON_Q5_1, SYMBOLON_Q4_K, SYMBOLON_Q5_K].contains(type)
+      for at in stride(from: 0, to: bytes.count, by: symbolon_row_bytes(Int32(type.rawValue), Int32(values))) {
+        half(at + (type == SYMBOLON_Q6_K ? 208 : 0))
+        if minimum { half(at + 2) }
+      }
+    }
+    return bytes
+  }
+
+  /// A group of 16 rows times one vector, on every path, against binary64 with the bound of the research:
+  /// 2^-23 for each block that is added, of the sum of all magnitudes.
+  @Test(arguments: types.map(\.rawValue)) func productsAreWithinTheBound(_ number: UInt32) {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var dice = Dice(seed: seed)
+    let type = symbolon_type(rawValue: number)
+    let floats = [SYMBOLON_F32, SYMBOLON_F16, SYMBOLON_BF16].contains(type)
+    for _ in 0..<12 {
+      let columns = 256 * Int.random(in: 1...3, using: &dice)
+      let tensor = weights(type, columns, &dice)
+      let scale = Float(sign: .plus, exponent: Int.random(in: -90...20, using: &dice), significand: 1)
+      let x = (0..<columns).map { _ in dice.float(-3...3) * scale }
+      var blocks = [symbolon_block](repeating: symbolon_block(), count: columns / 32)
+      #expect(symbolon_operations_for(0).pointee.quantise(x, Int32(columns), &blocks) == 1)
+      let values = blocks.flatMap { block in
+        withUnsafeBytes(of: block.q) { $0.bindMemory(to: Int8.self).map { Double($0) * Double(block.e) } }
+      }
+      let results = Self.paths.map { product(type, columns, tensor, x, blocks, path: $0) }
+      let rowBytes = symbolon_row_bytes(Int32(number), Int32(columns))
+      for row in 0..<16 {
+        var weights = [Float](repeating: 0, count: columns)
+        symbolon_dequantise_row(
+          Int32(number), Int32(columns), Array(tensor[row * rowBytes..<(row + 1) * rowBytes]), &weights)
+        let terms = (0..<columns).map { Double(weights[$0]) * (floats ? Double(x[$0]) : values[$0]) }
+        // With a minimum, the parts that are added are greater than what they add up to.
+        let spread = weights.map { Double(abs($0)) }.max() ?? 0
+        let magnitude =
+          terms.reduce(0) { $0 + abs($1) } + 16 * spread * values.reduce(0) { $0 + abs($1) } * (floats ? 0 : 1)
+        let bound = 0x1p-23 * Double(floats ? columns : columns / 32) * magnitude + 0x1p-149
+        for (path, result) in zip(Self.paths, results) {
+          let error = abs(Double(result[row]) - terms.reduce(0, +))
+          #expect(error <= bound, "type \(number), path \(path), row \(row): \(error) > \(bound), seed \(seed)")
+        }
+      }
+    }
+  }
+
+  private func product(
+    _ type: symbolon_type, _ columns: Int, _ tensor: [UInt8], _ x: [Float], _ blocks: [symbolon_block], path: Int32
+  ) -> [Float] {
+    let size = symbolon_packed_bytes(Int32(type.rawValue), 16, Int32(columns))
+    let packed = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+    defer { packed.deallocate() }
+    let groups = packed.bindMemory(to: UInt8.self)
+    symbolon_pack(Int32(type.rawValue), 16, Int32(columns), tensor, groups.baseAddress, 0, 1)
+    var matrix = symbolon_matrix(
+      type: Int32(type.rawValue), rows: 16, columns: Int32(columns), groups: groups.baseAddress)
+    var out = [Float](repeating: 0, count: 16)
+    x.withUnsafeBufferPointer { x in
+      blocks.withUnsafeBufferPointer { blocks in
+        var vector = symbolon_vector(x: x.baseAddress, b: blocks.baseAddress)
+        out.withUnsafeMutableBytes { raw in
+          symbolon_operations_for(path).pointee.multiply(
+            &matrix, 0, &vector, 1, raw.baseAddress?.assumingMemoryBound(to: Sixteen.self))
+        }
+      }
+    }
+    return out
+  }
+
+  private typealias Sixteen = (
+    Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float, Float
+  )
+}
