@@ -26,7 +26,7 @@ import Testing
   }
 
   private func text(_ events: [GenerationEvent]) -> String {
-    events.map { if case .text(let text, _) = $0 { text } else { "" } }.joined()
+    events.map { if case .text(let text, _, _) = $0 { text } else { "" } }.joined()
   }
 
   @Test func completesWithTheCapitalOfFrance() throws {
@@ -53,7 +53,7 @@ import Testing
       sampling: SamplingParameters(temperature: 0))
     let events = try events(engine, question)
     #expect(events.first == .start(promptTokens: try engine.count(question)))
-    guard case .end(let reason, _, let count) = events.last else {
+    guard case .end(let reason, _, let count, _, _) = events.last else {
       Issue.record("no end")
       return
     }
@@ -85,13 +85,13 @@ import Testing
     defer { engine.close() }
     _ = file
     let events = try events(engine, request("hello", 10))
-    guard case .end(let reason, let prompt, let completion) = events.last else {
+    guard case .end(let reason, let prompt, let completion, _, _) = events.last else {
       Issue.record("no end")
       return
     }
     #expect(prompt == 5)
     #expect(reason == .stop || completion == 10)
-    let counts = events.compactMap { if case .text(_, let tokens) = $0 { tokens } else { nil } }
+    let counts = events.compactMap { if case .text(_, let tokens, _) = $0 { tokens } else { nil } }
     #expect(counts == counts.sorted())
     #expect((counts.last ?? 0) <= completion)
   }
@@ -107,7 +107,7 @@ import Testing
     let events = try events(engine, request("x", 90, stops: [stop]))
     let first = try #require(whole.range(of: stop))
     #expect(text(events) == String(whole[..<first.lowerBound]))
-    guard case .end(let reason, _, _) = events.last else {
+    guard case .end(let reason, _, _, _, _) = events.last else {
       Issue.record("no end")
       return
     }
@@ -237,35 +237,5 @@ import Testing
     Thread.sleep(forTimeInterval: 0.2)
     #expect(failure.withLock { $0 }.map { $0.code == "engine_stopping" } ?? true)
     #expect(throws: InferenceError.self) { try events(engine, request("x")) }
-  }
-
-  @Test(arguments: [
-    ("{\"prompt\":\"a\",\"max_tokens\":0}", "max_tokens"), ("{\"prompt\":\"a\",\"temperature\":-1}", "temperature"),
-    ("{\"prompt\":\"a\",\"top_p\":0}", "top_p"), ("{\"prompt\":\"a\",\"top_k\":-1}", "top_k"),
-    ("{\"prompt\":\"a\",\"seed\":\"x\"}", "seed"), ("{\"prompt\":\"a\",\"seed\":-4}", "seed"),
-    ("{\"prompt\":\"a\",\"max_tokens\":1e99}", "max_tokens"), ("{\"messages\":[]}", "messages"), ("{}", "messages"),
-    ("{\"messages\":[{\"role\":\"user\"}]}", "messages"), ("{\"prompt\":\"a\",\"stop\":[\"\"]}", "stop"),
-  ]) func wrongMembersAreNamed(_ json: String, _ parameter: String) {
-    let error = #expect(throws: InferenceError.self) { try GenerationRequest(json: json, seed: 0) }
-    #expect(error?.parameter == parameter, "\(json)")
-  }
-
-  @Test func requestsAreReadFromJSON() throws {
-    let json = """
-      {"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5,"temperature":0.5,"top_k":3,"top_p":0.9,
-       "seed":18446744073709551615,"stop":["a"]}
-      """
-    let request = try GenerationRequest(json: json, seed: 0)
-    #expect(request.model == "m" && request.maxTokens == 5 && request.stops == ["a"])
-    #expect(request.sampling == SamplingParameters(temperature: 0.5, topK: 3, topP: 0.9, seed: .max))
-    #expect(try GenerationRequest(json: "{\"prompt\":\"x\"}", seed: 77).sampling.seed == 77)
-    #expect(throws: InferenceError.self) { try GenerationRequest(json: "not json", seed: 0) }
-  }
-
-  @Test func eventsAreJSON() throws {
-    let event = GenerationEvent.text("a\"\\\n\u{1}é😀", tokens: 3)
-    let object = try JSONSerialization.jsonObject(with: Data(event.json.utf8)) as? [String: Any]
-    #expect(object?["text"] as? String == "a\"\\\n\u{1}é😀")
-    #expect(GenerationEvent.end(.length, promptTokens: 1, completionTokens: 2).json.contains("\"length\""))
   }
 }

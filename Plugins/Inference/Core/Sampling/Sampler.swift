@@ -1,25 +1,6 @@
 import CSodium
 import InferenceKernels
 
-/// How the next token is chosen.
-package struct SamplingParameters: Equatable, Sendable {
-  /// 0 takes the most likely token always.
-  package var temperature: Double
-  /// Only the k most likely tokens; 0 for all.
-  package var topK: Int
-  /// Only the most likely tokens that together reach this share; 1 for all.
-  package var topP: Double
-  /// Same seed, same choices.
-  package var seed: UInt64
-
-  package init(temperature: Double = 1, topK: Int = 0, topP: Double = 1, seed: UInt64 = 0) {
-    self.temperature = temperature
-    self.topK = topK
-    self.topP = topP
-    self.seed = seed
-  }
-}
-
 /// Chooses tokens with integers only: the weights are truncated to 30 bits once, then every sum is exact.
 ///
 /// The order of tokens is (logit descending, number ascending); the draw is a function of seed and position, so no state

@@ -1,14 +1,3 @@
-/// One message of a conversation.
-package struct ChatMessage: Equatable, Sendable {
-  package let role: String
-  package let content: String
-
-  package init(role: String, content: String) {
-    self.role = role
-    self.content = content
-  }
-}
-
 /// The model's own chat template: the part of Jinja such templates use, with bounded work.
 package struct ChatTemplate: Sendable {
   private let statements: [TemplateStatement]
