@@ -3,8 +3,8 @@ import Testing
 
 /// Every operation of every instruction set that this machine has: the same bits, and close to the exact result.
 @Suite struct KernelTests {
-  private static let paths = (Int32(0)..<4).filter { symbolon_path_available($0) != 0 }
-  private static let types: [symbolon_type] = [
+  static let paths = (Int32(0)..<4).filter { symbolon_path_available($0) != 0 }
+  static let types: [symbolon_type] = [
     SYMBOLON_F32, SYMBOLON_F16, SYMBOLON_BF16, SYMBOLON_Q4_0, SYMBOLON_Q4_1, SYMBOLON_Q5_0, SYMBOLON_Q5_1,
     SYMBOLON_Q8_0, SYMBOLON_Q4_K, SYMBOLON_Q5_K, SYMBOLON_Q6_K,
   ]
@@ -42,7 +42,7 @@ import Testing
   }
 
   /// Random weights in a type's own encoding, with scales of both signs, subnormal ones among them.
-  private func weights(_ type: symbolon_type, _ columns: Int, _ dice: inout Dice) -> [UInt8] {
+  static func weights(_ type: symbolon_type, _ columns: Int, _ dice: inout Dice) -> [UInt8] {
     var bytes = (0..<symbolon_row_bytes(Int32(type.rawValue), Int32(columns)) * 16).map { _ in
       UInt8.random(in: 0...255, using: &dice)
     }
@@ -79,7 +79,7 @@ import Testing
     let floats = [SYMBOLON_F32, SYMBOLON_F16, SYMBOLON_BF16].contains(type)
     for _ in 0..<12 {
       let columns = 256 * Int.random(in: 1...3, using: &dice)
-      let tensor = weights(type, columns, &dice)
+      let tensor = Self.weights(type, columns, &dice)
       let scale = Float(sign: .plus, exponent: Int.random(in: -90...20, using: &dice), significand: 1)
       let x = (0..<columns).map { _ in dice.float(-3...3) * scale }
       var blocks = [symbolon_block](repeating: symbolon_block(), count: columns / 32)
@@ -87,7 +87,7 @@ import Testing
       let values = blocks.flatMap { block in
         withUnsafeBytes(of: block.q) { $0.bindMemory(to: Int8.self).map { Double($0) * Double(block.e) } }
       }
-      let results = Self.paths.map { product(type, columns, tensor, x, blocks, path: $0) }
+      let results = Self.paths.map { Self.product(type, columns, tensor, x, blocks, path: $0) }
       let rowBytes = symbolon_row_bytes(Int32(number), Int32(columns))
       for row in 0..<16 {
         var weights = [Float](repeating: 0, count: columns)
@@ -107,7 +107,7 @@ import Testing
     }
   }
 
-  private func product(
+  static func product(
     _ type: symbolon_type, _ columns: Int, _ tensor: [UInt8], _ x: [Float], _ blocks: [symbolon_block], path: Int32
   ) -> [Float] {
     let size = symbolon_packed_bytes(Int32(type.rawValue), 16, Int32(columns))

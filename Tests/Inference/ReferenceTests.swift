@@ -31,7 +31,7 @@ import Testing
     return (0..<count).map { _ in Int32.random(in: 0..<298, using: &dice) }
   }
 
-  @Test(arguments: [TensorType.f32, .f16])
+  @Test(arguments: [TensorType.f32, .f16, .q4_0, .q4_1, .q8_0])
   func theTwoImplementationsAgreeOnEveryType(_ type: TensorType) throws {
     let file = try TemporaryFile(TinyModel(type: type).bytes())
     let tokens = Self.text(20)
@@ -40,8 +40,39 @@ import Testing
     #expect(Set(reference).count > reference.count / 2, "the logits are not constant")
   }
 
+  /// Products and rows as values, with scales of both signs and subnormal ones, on every path of this machine.
+  @Test(arguments: KernelTests.types.map(\.rawValue)) func matricesOfAllTypesAgree(_ number: UInt32) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var dice = Dice(seed: seed)
+    let type = symbolon_type(rawValue: number)
+    let storage = try #require(ReferenceMatrix.Storage(rawValue: number))
+    for _ in 0..<20 {
+      let columns = 256 * Int.random(in: 1...3, using: &dice)
+      let tensor = KernelTests.weights(type, columns, &dice)
+      let scale = Float(sign: .plus, exponent: Int.random(in: -120...20, using: &dice), significand: 1)
+      let x = (0..<columns).map { _ in dice.float(-3...3) * scale }
+      var blocks = [symbolon_block](repeating: symbolon_block(), count: columns / 32)
+      #expect(symbolon_operations_for(0).pointee.quantise(x, Int32(columns), &blocks) == 1)
+      try tensor.withUnsafeBytes { bytes in
+        let matrix = try #require(ReferenceMatrix(storage: storage, rows: 16, columns: columns, bytes: bytes))
+        let ours = matrix.times(ReferenceArithmetic.Activation(x)).map(\.bitPattern)
+        for path in KernelTests.paths {
+          let theirs = KernelTests.product(type, columns, tensor, x, blocks, path: path).map(\.bitPattern)
+          #expect(theirs == ours, "path \(path), seed \(seed)")
+        }
+        let rowBytes = tensor.count / 16
+        for row in 0..<16 {
+          var values = [Float](repeating: 0, count: columns)
+          symbolon_dequantise_row(
+            Int32(number), Int32(columns), Array(tensor[row * rowBytes..<(row + 1) * rowBytes]), &values)
+          #expect(values.map(\.bitPattern) == matrix.values(ofRow: row).map(\.bitPattern), "row \(row), seed \(seed)")
+        }
+      }
+    }
+  }
+
   @Test func theTwoImplementationsAgreeAcrossPages() throws {
-    let file = try TemporaryFile(TinyModel(layers: 1, heads: 3, kvHeads: 1, type: .f32).bytes())
+    let file = try TemporaryFile(TinyModel(layers: 1, heads: 3, kvHeads: 1).bytes())
     let tokens = Self.text(515)
     #expect(try Self.kernels(file.path, tokens, batch: 100) == Self.reference(file.path, tokens))
   }

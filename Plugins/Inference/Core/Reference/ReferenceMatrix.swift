@@ -101,8 +101,9 @@ package struct ReferenceMatrix {
     for b in 0..<columns / 32 {
       let block = block(row, b, &n)
       for k in 0..<32 {
-        let code = Float((k < 16 ? block.s.0 : block.s.1) * n[k])
-        values.append(block.m.map { ReferenceArithmetic.fma(block.d, code, $0) } ?? block.d * code)
+        let code = Float(n[k])
+        let scale = block.d * Float(k < 16 ? block.s.0 : block.s.1)
+        values.append(block.m.map { ReferenceArithmetic.fma(scale, code, $0) } ?? scale * code)
       }
     }
     return values
