@@ -1,3 +1,4 @@
+import Foundation
 import InferenceKernels
 import Testing
 
@@ -39,6 +40,66 @@ import Testing
   /// The digest sees every bit that an operation writes: another seed gives another digest.
   @Test(arguments: 0..<symbolon_checks()) func digestsDependOnWhatIsComputed(_ check: Int32) {
     #expect(symbolon_check_digest(0, check, 1, 2) != symbolon_check_digest(0, check, 2, 2))
+  }
+
+  /// Blocks of every type with what PyPI gguf makes of them (`Scripts/reference/make_dequantised.py`), also after packing.
+  @Test func rowsAreDequantisedAsByTheReference() throws {
+    var data = try Fixture.data("dequantised.bin")
+    func words(_ count: Int) -> [UInt32] {
+      defer { data = data.dropFirst(count * 4) }
+      return (0..<count).map { index in
+        data.dropFirst(index * 4).prefix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+      }
+    }
+    var seen: [UInt32] = []
+    while !data.isEmpty {
+      let header = words(3)
+      let (type, columns, size) = (Int32(header[0]), Int32(header[1]), Int(header[2]))
+      let row = Array(data.prefix(size))
+      data = data.dropFirst(size)
+      let expected = words(Int(columns))
+      #expect(symbolon_row_bytes(type, columns) == size)
+      var out = [Float](repeating: 0, count: Int(columns))
+      symbolon_dequantise_row(type, columns, row, &out)
+      #expect(out.map(\.bitPattern) == expected, "type \(type)")
+      // The same row as the last of a matrix of 19.
+      let groups = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: symbolon_packed_bytes(type, 19, columns), alignment: 64
+      ).bindMemory(to: UInt8.self)
+      defer { groups.deallocate() }
+      symbolon_pack(type, 19, columns, [[UInt8]](repeating: row, count: 19).flatMap { $0 }, groups.baseAddress, 0, 2)
+      var matrix = symbolon_matrix(type: type, rows: 19, columns: columns, groups: groups.baseAddress)
+      symbolon_unpack_row(&matrix, 18, &out)
+      #expect(out.map(\.bitPattern) == expected, "type \(type), packed")
+      symbolon_unpack_row(&matrix, 19, &out)
+      #expect(out.allSatisfy { $0 == 0 }, "rows beyond the last are zero")
+      seen.append(header[0])
+    }
+    #expect(seen == Self.types.map(\.rawValue))
+  }
+
+  @Test func rowsThatAreNotWholeBlocksHaveNoSize() {
+    #expect(symbolon_row_bytes(Int32(SYMBOLON_Q4_K.rawValue), 128) == 0)
+    #expect(symbolon_row_bytes(Int32(SYMBOLON_Q4_0.rawValue), 33) == 0)
+    #expect(symbolon_row_bytes(Int32(SYMBOLON_F32.rawValue), 0) == 0)
+    #expect(symbolon_row_bytes(99, 256) == 0)
+    #expect(symbolon_group_bytes(Int32(SYMBOLON_F32.rawValue), 33) == 0)
+  }
+
+  /// SiLU, and GELU in its tanh form, written so that binary64 loses nothing: 1 + tanh(z) = 2/(1 + e^-2z).
+  @Test func gatesAreCloseToTheirFunctions() {
+    for step in -4000...4000 {
+      let x = Float(step) / 400
+      let wide = Double(x)
+      let u = 2 * (2 / Double.pi).squareRoot() * (wide + 0.044715 * wide * wide * wide)
+      for (kind, power) in [wide, u].enumerated() where power > -86 {
+        var g = [x]
+        symbolon_operations_for(0).pointee.gate(Int32(kind), &g, [1], 1)
+        let exact = wide / (1 + exp(-power))
+        // The error of e^u is that of u, which grows with u.
+        #expect(abs(Double(g[0]) - exact) <= 0x1p-22 * abs(exact) * (2 + abs(power)), "gate \(kind) of \(x)")
+      }
+    }
   }
 
   /// Random weights in a type's own encoding, with scales of both signs, subnormal ones among them.

@@ -1,4 +1,4 @@
-/* Matrix times vectors in plain C: the text of the arithmetic. */
+/* Matrix times vectors in plain C, the text of the arithmetic; and rows of packed matrices. */
 #include "arithmetic_rules.h"
 #include "groups.h"
 #include "operations_internal.h"
@@ -98,4 +98,25 @@ void symbolon_multiply_scalar(
         acc = __builtin_fmaf(weight_at(m->type, group, (size_t)k * SYMBOLON_ROWS + (size_t)r), v[c].x[k], acc);
       out[c][r] = acc;
     }
+}
+
+void symbolon_unpack_row(const symbolon_matrix *m, int32_t row, float *out) {
+  const uint8_t *group = m->groups + (size_t)(row / SYMBOLON_ROWS) * symbolon_group_bytes(m->type, m->columns);
+  const symbolon_layout layout = symbolon_layout_of(m->type);
+  const int32_t r = row % SYMBOLON_ROWS;
+  if (layout.values == 0) {
+    for (int32_t k = 0; k < m->columns; k++)
+      out[k] = weight_at(m->type, group, (size_t)k * SYMBOLON_ROWS + (size_t)r);
+    return;
+  }
+  const size_t region = symbolon_code_region(m->type, m->columns);
+  for (int32_t b = 0; b < m->columns / 32; b++, out += 32) {
+    row_block block;
+    read_row_block(m->type, &layout, group, region, b, r, &block);
+    const float first = block.d * (float)block.first, second = block.d * (float)block.second;
+    if (symbolon_has_minimum(m->type))
+      for (int32_t k = 0; k < 32; k++) out[k] = __builtin_fmaf(block.d, (float)block.w[k], block.m);
+    else
+      for (int32_t k = 0; k < 32; k++) out[k] = (k < 16 ? first : second) * (float)block.w[k];
+  }
 }

@@ -53,4 +53,7 @@ void symbolon_pack(
 /* One row of a GGUF tensor as f32: the bits that PyPI gguf's `dequantize` gives. */
 void symbolon_dequantise_row(int32_t type, int32_t columns, const uint8_t *row, float *out);
 
+/* The same bits from a packed matrix. */
+void symbolon_unpack_row(const symbolon_matrix *matrix, int32_t row, float *out);
+
 #endif
