@@ -104,4 +104,62 @@ import Testing
       for reader in readers { reader.hangUp() }
     }
   }
+
+  private static let item = "\"" + String(repeating: "x", count: 65534) + "\""
+
+  /// Connects so many clients that ask for `ledger.watch` and read nothing.
+  private static func readers(_ count: Int, _ port: Int) async throws -> [RawClient] {
+    try await offPool {
+      try (0..<count).map { _ in
+        let client = try RawClient(port: port, receiveBuffer: 4096)
+        try client.send(RunningEdge.request("POST", "/v1/methods/ledger.watch", body: "{}"))
+        return client
+      }
+    }
+  }
+
+  @Test func aSlowReaderHoldsNoThreadOnceItsMethodIsDone() async throws {
+    let (items, ended) = (96, Locked(0))  // 6 MB each: more than the kernel takes, less than may wait.
+    let fake = FakeDispatcher(methods: [
+      "ledger.watch": { _, write in
+        for _ in 0..<items { try write(Self.item) }
+        ended.withLock { $0 += 1 }
+      }
+    ])
+    var settings = EdgeSettings()
+    settings.calls = 2
+    try await RunningEdge.with(fake, settings: settings) { edge async throws in
+      let (port, server) = (edge.port, edge.server)
+      var readers: [RawClient] = []
+      for number in 1...6 {
+        // Six slow readers, and never more than one of the two threads is taken.
+        readers += try await Self.readers(1, port)
+        #expect(await eventually { ended.withLock { $0 } == number && server.callsInFlight == 0 })
+      }
+      let slow = readers
+      #expect(server.waitingBytes > 0, "what they have not read waits")
+      let sizes = try await offPool { try slow.map { try $0.readAnswer().bytes.count } }
+      #expect(sizes.allSatisfy { $0 == items * 65537 })
+      #expect(await eventually { server.waitingBytes == 0 })
+    }
+  }
+
+  @Test func slowReadersHoldNoMoreThreadsThanTheyMay() async throws {
+    let fake = FakeDispatcher(methods: [
+      "ledger.watch": { call, write in while !call.cancellation.isCancelled { try write(Self.item) } }
+    ])
+    var settings = EdgeSettings()
+    settings.slowCalls = 2
+    settings.streamMemoryBytes = 1_048_576
+    var pace = Pace()
+    pace.patience = .milliseconds(50)
+    try await RunningEdge.with(fake, settings: settings, pace: pace) { edge async throws in
+      let server = edge.server
+      let readers = try await Self.readers(6, edge.port)
+      #expect(await eventually { server.metrics.snapshot().refused["slow_reader"] == 4 && server.callsInFlight == 2 })
+      #expect(server.waitingBytes <= 1_048_576)
+      for reader in readers { reader.hangUp() }
+      #expect(await eventually { server.callsInFlight == 0 && server.waitingBytes == 0 })
+    }
+  }
 }

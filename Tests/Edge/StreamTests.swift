@@ -128,7 +128,9 @@ import Testing
         }
       }
     ])
-    try await RunningEdge.with(fake) { edge async throws in
+    var settings = EdgeSettings()
+    settings.streamBufferBytes = 0
+    try await RunningEdge.with(fake, settings: settings) { edge async throws in
       let port = edge.port
       let client = try await offPool {
         let client = try RawClient(port: port, receiveBuffer: 32 * 1024)

@@ -12,6 +12,12 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
   package var jsonDepth = 64
   /// Calls into the host that run at the same time; more are answered 503.
   package var calls = 64
+  /// Of these, the ones that may wait for a client that takes nothing of its stream; who waits longest is ended.
+  package var slowCalls = 16
+  /// What of one stream may wait for its client before its method waits too, and holds a thread.
+  package var streamBufferBytes = 8 * 1024 * 1024
+  /// What of all streams together may wait, above the first 256 KiB of each.
+  package var streamMemoryBytes = 256 * 1024 * 1024
   /// Open connections; more wait in the kernel's queue.
   package var maxConnections = 1024
   /// Until a call has given its result, or a stream its first message.
@@ -55,6 +61,9 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     case headerLimitBytes = "header_limit_bytes"
     case jsonDepth = "json_depth"
     case calls
+    case slowCalls = "slow_calls"
+    case streamBufferBytes = "stream_buffer_bytes"
+    case streamMemoryBytes = "stream_memory_bytes"
     case maxConnections = "max_connections"
     case callTimeoutMilliseconds = "call_timeout_ms"
     case streamTimeoutMilliseconds = "stream_timeout_ms"
@@ -88,6 +97,9 @@ package struct EdgeSettings: Codable, Sendable, Equatable {
     try values.read(.headerLimitBytes, into: &headerLimitBytes, 1024...1_048_576)
     try values.read(.jsonDepth, into: &jsonDepth, 1...512)
     try values.read(.calls, into: &calls, 1...4096)
+    try values.read(.slowCalls, into: &slowCalls, 0...4096)
+    try values.read(.streamBufferBytes, into: &streamBufferBytes, 0...1_073_741_824)
+    try values.read(.streamMemoryBytes, into: &streamMemoryBytes, 0...1_099_511_627_776)
     try values.read(.maxConnections, into: &maxConnections, 1...1_000_000)
     try values.read(.callTimeoutMilliseconds, into: &callTimeoutMilliseconds, 1...86_400_000)
     try values.read(.streamTimeoutMilliseconds, into: &streamTimeoutMilliseconds, 1...86_400_000)

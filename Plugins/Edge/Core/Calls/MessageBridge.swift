@@ -4,11 +4,13 @@ import Synchronization
 
 /// Carries messages from a blocking thread to an asynchronous reader, a bounded number of bytes at a time.
 ///
-/// The writer blocks while the reader is behind, so a slow client slows the method and never fills the memory.
+/// What the reader has not taken waits here, so that a method need not hold its thread for a slow client: some of it in
+/// room of the bridge's own, more in memory that all bridges share. When that is taken too the writer blocks, so that a
+/// slow client slows the method and never fills the memory.
 package final class MessageBridge: Sendable {
   /// What the reader gets.
   package enum Event: Sendable {
-    /// Everything that waited, in order.
+    /// What waited longest, in order.
     case messages([[UInt8]])
     /// Nothing came since the last `nudge`.
     case idle
@@ -19,6 +21,8 @@ package final class MessageBridge: Sendable {
   private struct State {
     var waiting: [[UInt8]] = []
     var waitingBytes = 0
+    /// Bytes of the shared memory.
+    var borrowed = 0
     var delivered = 0
     var ending: Event?
     var isAbandoned = false
@@ -29,12 +33,27 @@ package final class MessageBridge: Sendable {
     var atEnding: (@Sendable () -> Void)?
   }
 
-  private let capacity: Int
+  /// Bytes that may always wait, and the most that the reader is given at once.
+  private static let own = 256 * 1024
+  /// What the array of a message itself costs, so that empty messages count too.
+  private static let overhead = 32
+
+  private let limit: Int
+  private let memory: ByteBudget
   private let state = Mutex(State())
   private let room = DispatchSemaphore(value: 0)
 
-  /// - Parameter capacity: bytes that may wait for the reader; a single larger message is taken when nothing waits.
-  package init(capacity: Int) { self.capacity = capacity }
+  /// A single larger message is taken when nothing waits.
+  ///
+  /// - Parameters:
+  ///   - limit: bytes that may wait for the reader.
+  ///   - memory: what all bridges have together for what waits beyond the first bytes of each.
+  package init(limit: Int, memory: ByteBudget) {
+    self.limit = max(limit, Self.own)
+    self.memory = memory
+  }
+
+  deinit { memory.give(back: state.withLock { $0.borrowed }) }
 
   /// Since when a writer waits for the reader; nil when none does.
   package var stalledSince: NIODeadline? { state.withLock { $0.ending == nil ? $0.stalledSince : nil } }
@@ -45,13 +64,14 @@ package final class MessageBridge: Sendable {
       enum Step { case done, wait, gone }
       let (step, reader) = state.withLock { state -> (Step, CheckedContinuation<Void, Never>?) in
         if state.isAbandoned || state.ending != nil { return (.gone, nil) }
-        if !state.waiting.isEmpty && state.waitingBytes + message.count > capacity {
+        let size = message.count + Self.overhead
+        guard state.waiting.isEmpty || hasRoom(for: size, &state) else {
           state.blockedWriters += 1
           if state.stalledSince == nil { state.stalledSince = .now() }
           return (.wait, nil)
         }
         state.waiting.append(message)
-        state.waitingBytes += message.count + 32  // the array's own cost, so that empty messages count too
+        state.waitingBytes += size
         state.delivered += 1
         return (.done, state.reader.take())
       }
@@ -62,6 +82,23 @@ package final class MessageBridge: Sendable {
       case .gone: throw EdgeFailure(.cancelled, "receiver_gone", "The client has gone away: stop.")
       }
     }
+  }
+
+  /// True when so many bytes more may wait; borrows what the bridge's own room does not hold.
+  private func hasRoom(for size: Int, _ state: inout State) -> Bool {
+    let total = state.waitingBytes + size
+    let missing = total - Self.own - state.borrowed
+    guard missing > 0 else { return true }
+    guard total <= limit, memory.take(missing) else { return false }
+    state.borrowed += missing
+    return true
+  }
+
+  /// Gives back what the waiting messages do not need any more.
+  private func giveBack(_ state: inout State) {
+    let needed = min(state.borrowed, max(0, state.waitingBytes - Self.own))
+    memory.give(back: state.borrowed - needed)
+    state.borrowed = needed
   }
 
   /// Ends the stream after what was written; only the first ending counts.
@@ -78,6 +115,7 @@ package final class MessageBridge: Sendable {
       state.isAbandoned = true
       state.waiting = []
       state.waitingBytes = 0
+      giveBack(&state)
       if state.ending == nil {
         state.ending = .failed(EdgeFailure(.cancelled, "client_gone", "The client went away."))
       }
@@ -126,14 +164,12 @@ package final class MessageBridge: Sendable {
   private func take() -> Event? {
     let (event, writers) = state.withLock { state -> (Event?, Int) in
       if !state.waiting.isEmpty {
-        defer {
-          state.waiting = []
-          state.waitingBytes = 0
-          state.nudged = false
-          state.blockedWriters = 0
-          state.stalledSince = nil
-        }
-        return (.messages(state.waiting), state.blockedWriters)
+        let messages = piece(&state)
+        let writers = state.blockedWriters
+        state.nudged = false
+        state.blockedWriters = 0
+        state.stalledSince = nil
+        return (.messages(messages), writers)
       }
       if let ending = state.ending { return (ending, 0) }
       guard state.nudged else { return (nil, 0) }
@@ -142,6 +178,25 @@ package final class MessageBridge: Sendable {
     }
     for _ in 0..<writers { room.signal() }
     return event
+  }
+
+  /// Takes the oldest messages out, as many as fit a piece; giving all at once would hold them all twice.
+  private func piece(_ state: inout State) -> [[UInt8]] {
+    var (count, bytes) = (0, 0)
+    for message in state.waiting {
+      let size = message.count + Self.overhead
+      guard count == 0 || bytes + size <= Self.own else { break }
+      count += 1
+      bytes += size
+    }
+    state.waitingBytes -= bytes
+    giveBack(&state)
+    guard count < state.waiting.count else {
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    defer { state.waiting.removeFirst(count) }
+    return Array(state.waiting.prefix(count))
   }
 
   private func wake(_ change: (inout State) -> Void) {

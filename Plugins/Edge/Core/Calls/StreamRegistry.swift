@@ -28,11 +28,22 @@ package final class StreamRegistry: Sendable {
   }
 
   /// Ends the stream whose method has waited longest for its client; false when no client is slow.
-  package func endSlowest(at now: NIODeadline = .now()) -> Bool {
-    let stalled = running.withLock { Array($0.values) }
-      .compactMap { stream in stream.bridge.stalledSince.map { (stream, $0) } }
-      .filter { now - $0.1 >= patience }
-    guard let (slowest, _) = stalled.min(by: { $0.1 < $1.1 }) else { return false }
+  package func endSlowest() -> Bool { slow().first.map(end) ?? false }
+
+  /// Ends the streams that have waited longest until no more than `limit` clients are slow; returns how many it ended.
+  package func endSlow(above limit: Int) -> Int { slow().dropLast(limit).count(where: end) }
+
+  /// The streams whose clients are slow, the slowest first.
+  private func slow() -> [Running] {
+    let now = NIODeadline.now()
+    return running.withLock { Array($0.values) }
+      .compactMap { stream in stream.bridge.stalledSince.map { (stream: stream, since: $0) } }
+      .filter { now - $0.since >= patience }
+      .sorted { $0.since < $1.since }
+      .map(\.stream)
+  }
+
+  private func end(_ slowest: Running) -> Bool {
     let failure = EdgeFailure(
       .resourceExhausted, "slow_reader", "The client took nothing for too long while others waited for its place.")
     guard slowest.bridge.expire(failure, evenAfterFirstMessage: true) else { return false }

@@ -18,6 +18,7 @@ package final class EdgeServer: Sendable {
 
   private struct State {
     var listener: (any Channel)?
+    var slowWatch: RepeatedTask?
     var connections: [ObjectIdentifier: Served] = [:]
     var isStopping = false
   }
@@ -35,7 +36,8 @@ package final class EdgeServer: Sendable {
   private let log: EdgeLog
   private let pool: CallPool
   private let streams: StreamRegistry
-  private let budget: BodyBudget
+  private let budget: ByteBudget
+  private let streamMemory: ByteBudget
   private let loops: MultiThreadedEventLoopGroup
   private let state = Mutex(State())
   /// What the server did; also at `/metrics`.
@@ -57,7 +59,8 @@ package final class EdgeServer: Sendable {
     self.log = log
     pool = CallPool(size: settings.calls)
     streams = StreamRegistry(patience: pace.patience)
-    budget = BodyBudget(limit: settings.bodyMemoryBytes)
+    budget = ByteBudget(limit: settings.bodyMemoryBytes)
+    streamMemory = ByteBudget(limit: settings.streamMemoryBytes)
     loops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, min(4, System.coreCount)))
   }
 
@@ -84,7 +87,11 @@ package final class EdgeServer: Sendable {
         try await bootstrap
         .childChannelInitializer { self.serve($0, responder: responder, tls: tls?.current(), logger: logger) }
         .withBoundSocket(descriptor).get()
-      state.withLock { $0.listener = listener }
+      let watch = watchSlowReaders()
+      state.withLock { state in
+        state.listener = listener
+        state.slowWatch = watch
+      }
       return address.port ?? 0
     } catch let failure as EdgeFailure {
       throw failure
@@ -103,9 +110,9 @@ package final class EdgeServer: Sendable {
 
   /// Stops accepting, lets requests in flight end, then closes the rest.
   package func stop(_ ending: Ending = .end) async {
-    let listener = state.withLock { state in
+    let (listener, watch) = state.withLock { state in
       state.isStopping = true
-      return state.listener
+      return (state.listener, state.slowWatch)
     }
     // First accept no more, then close: what was accepted is set up meanwhile, and served.
     try? await listener?.setOption(.autoRead, value: false).get()
@@ -124,6 +131,7 @@ package final class EdgeServer: Sendable {
       await letGo(until: .now() + .milliseconds(Int64(settings.streamTimeoutMilliseconds)))
       await drain(.zero)
     }
+    watch?.cancel()
     await stopThreads()
   }
 
@@ -148,6 +156,14 @@ package final class EdgeServer: Sendable {
     }
     for served in open { await served.task.value }
     force.cancel()
+  }
+
+  /// Keeps the threads that slow readers hold within the settings' bound.
+  private func watchSlowReaders() -> RepeatedTask {
+    let often = TimeAmount.nanoseconds(max(pace.patience.nanoseconds / 4, 10_000_000))
+    return loops.any().scheduleRepeatedTask(initialDelay: often, delay: often) { [streams, settings, metrics] _ in
+      for _ in 0..<streams.endSlow(above: settings.slowCalls) { metrics.refused("slow_reader") }
+    }
   }
 
   /// Closes the connections that the node has waited for longest, when no more are taken in.
@@ -177,6 +193,12 @@ package final class EdgeServer: Sendable {
   /// The bytes of request bodies that are held now.
   package var bodyBytes: Int { budget.bytes }
 
+  /// The bytes of answers that wait for their clients now, above what each stream has for itself.
+  package var waitingBytes: Int { streamMemory.bytes }
+
+  /// The calls that hold a thread now.
+  package var callsInFlight: Int { pool.inFlight }
+
   /// The streams whose method waits for its client now, each with the thread that it runs on.
   package var stalledStreams: Int { streams.stalled }
 
@@ -191,6 +213,7 @@ package final class EdgeServer: Sendable {
       allowedOrigins: settings.allowedOrigins, token: token, tokens: tokens)
     return Responder(
       dispatcher: dispatcher, settings: settings, pace: pace, gate: gate, pool: pool, streams: streams, budget: budget,
+      streamMemory: streamMemory,
       catalogs: CatalogStore(dispatcher: dispatcher, pool: pool, title: settings.title), metrics: metrics, log: log,
       isStopping: { [weak self] in self?.isStopping ?? true })
   }

@@ -5,9 +5,6 @@ import NIOCore
 
 /// Calls on behalf of requests.
 extension Responder {
-  /// Bytes of messages that may wait for a slow client before the method waits too.
-  private static let streamBuffer = 256 * 1024
-
   /// `POST /v1/methods/<layer>.<method>`.
   func method(
     _ name: String, _ snapshot: CatalogStore.Snapshot, _ exchange: inout Exchange
@@ -95,7 +92,7 @@ extension Responder {
     _ call: EdgeCall, isStream: Bool, _ exchange: Exchange,
     _ body: @escaping @Sendable (EdgeCall, (UnsafeRawBufferPointer) throws -> Void) throws(EdgeFailure) -> Void
   ) async throws(EdgeFailure) -> MessageBridge {
-    let bridge = MessageBridge(capacity: Self.streamBuffer)
+    let bridge = MessageBridge(limit: settings.streamBufferBytes, memory: streamMemory)
     let isRunning = await admit(exchange.channel.eventLoop) {
       do throws(EdgeFailure) {
         try body(call) { try bridge.write(Array($0)) }

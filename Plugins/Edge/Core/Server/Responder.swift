@@ -10,7 +10,8 @@ struct Responder: Sendable {
   let gate: Gate
   let pool: CallPool
   let streams: StreamRegistry
-  let budget: BodyBudget
+  let budget: ByteBudget
+  let streamMemory: ByteBudget
   let catalogs: CatalogStore
   let metrics: Metrics
   let log: EdgeLog

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Bounds the bytes of request bodies that are held at the same time, over all connections.
-package final class BodyBudget: Sendable {
+/// Bounds the bytes that are held at the same time for all connections together.
+package final class ByteBudget: Sendable {
   private let limit: Int
   private let held = Mutex(0)
 
