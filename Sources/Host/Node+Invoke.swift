@@ -120,7 +120,7 @@ extension Node {
       "state": .string(state(of: layer, generation).state.rawValue), "home": .string(generation.home.kind.rawValue),
       // What was granted, not what was asked for: `edge.fetch` lets a plugin no further than this.
       "permissions": .array(generation.host.grants.permissions.map { .string($0.description) }),
-      "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
+      "running_calls": .integer(Int64(generation.running)),
       "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(Self.describe) }),
       "routes": .array(
         description.routes.map {

@@ -10,7 +10,7 @@ typedef struct symbolon_running {
   char caller[72];     /* a plugin's id; empty when no plugin calls */
 } symbolon_running;
 
-/* Notes a call on this thread: three stores into memory of the thread's own. `method` lives as long as the process;
+/* Notes a call on this thread: three stores into memory of the thread's own. `method` is only compared, never read;
    `caller` (or NULL) as long as the call. */
 void symbolon_running_enter(const void *method, const char *caller, uint64_t start);
 

@@ -1,19 +1,6 @@
 import PluginAPI
 import Synchronization
 
-/// What a call reaches: functions, the instance they work on, and how many calls are inside.
-///
-/// Never freed, because calls hold it without a count.
-class CallTarget: @unchecked Sendable {
-  // Proof: `instance` is written on the control thread before the target is published; the rest is constant or atomic.
-  let methods: [String: LoadedMethod]
-  fileprivate(set) var instance: UnsafeMutableRawPointer?
-  /// Calls that run here now.
-  let running = Atomic<Int>(0)
-
-  init(methods: [String: LoadedMethod]) { self.methods = methods }
-}
-
 /// A library that was opened in a home and fits the contract; nothing of it is started.
 struct Candidate {
   var entry: LibraryStore.Entry
@@ -25,8 +12,12 @@ struct Candidate {
   var id: String { description.id }
 }
 
-/// One loaded version of a plugin, with its instance: its code is never unmapped, so it is never freed.
-final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds constants only.
+/// One loaded version of a plugin, with its instance.
+///
+/// Code in the host's process is never unmapped, so such a generation is never freed: threads that the plugin left
+/// behind may still call through its slots. What a worker held is freed with the last call that left it.
+final class Generation: @unchecked Sendable {
+  // Proof: constant after init, but for the instance in `target`, written on the control thread.
   let number: UInt64
   let entry: LibraryStore.Entry
   let description: PluginDescription
@@ -34,11 +25,14 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
   let host: HostContext
   /// Who signed the library, as it was when it was opened.
   let verdict: TrustCheck.Verdict
+  /// What calls reach it by.
+  let target: CallTarget
+  private let layer: Layer
   private let imports: [ImportBinding]
 
   init(
-    number: UInt64, of candidate: Candidate, methods: [String: LoadedMethod], imports: [ImportBinding],
-    host: HostContext
+    number: UInt64, of candidate: Candidate, in layer: Layer, methods: [String: LoadedMethod],
+    imports: [ImportBinding], host: HostContext
   ) {
     self.number = number
     entry = candidate.entry
@@ -47,8 +41,17 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
     verdict = candidate.verdict
     self.host = host
     self.imports = imports
-    super.init(methods: methods)
+    self.layer = layer
+    target = layer.takeTarget(methods)
+    if home.kind == .host { _ = Unmanaged.passRetained(self) }
   }
+
+  deinit { layer.giveBack(target) }
+
+  var methods: [String: LoadedMethod] { target.methods }
+  var instance: UnsafeMutableRawPointer? { target.instance }
+  /// Calls that run in it now.
+  var running: Int { target.running.load(ordering: .sequentiallyConsistent) }
 
   var id: String { description.id }
 
@@ -62,7 +65,7 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
   /// Makes the instance. [control]
   func create() throws(HostError) {
     try home.create(host, imports: imports)
-    instance = home.instance
+    target.instance = home.instance
   }
 
   /// Lets the instance take its resources. [control]
@@ -77,7 +80,7 @@ final class Generation: CallTarget, @unchecked Sendable {  // Proof: adds consta
   /// Frees the instance. [control]
   func destroy() {
     home.destroy()
-    instance = nil
+    target.instance = nil
   }
 }
 

@@ -4,22 +4,19 @@ import PluginAPI
 import Synchronization
 
 /// The closure behind an import slot: finds the provider's current generation, makes the child call and forwards it.
-final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the cache is atomic.
+///
+/// Whoever may call its function holds it.
+final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the rest is atomic or behind the mutex.
   private let layer: Layer
   private let description: PluginDescription.Import
-  /// The importing plugin's id, permanent C text: who calls, as the provider sees it.
+  /// The importing plugin's id, which lives at least as long as this: who calls, as the provider sees it.
   private let importer: UnsafePointer<CChar>
   private let cif: UnsafeMutablePointer<ffi_cif>
   /// Why every call is refused; nil when the import was granted.
   private let refusal: HostError?
-  /// What the method of a generation resolved to; never freed, one for each generation met.
-  private let cache = Atomic<UnsafeMutableRawPointer?>(nil)
-
-  private final class Resolved {
-    let target: CallTarget
-    let method: LoadedMethod
-    init(_ target: CallTarget, _ method: LoadedMethod) { (self.target, self.method) = (target, method) }
-  }
+  private let closure = Mutex<NativeClosure?>(nil)
+  /// Where the method was found last: the number of a generation, and the method's place in its table (the low bits).
+  private let found = Atomic<UInt64>(0)
 
   init(
     _ description: PluginDescription.Import, of layer: Layer, importer: UnsafePointer<CChar>,
@@ -32,21 +29,23 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
     cif = try prepareInterface([symbolon_ffi_pointer()] + description.signature.nativeParameters)
   }
 
-  /// Makes the typed C function pointer that goes into the plugin's slot.
-  func makeFunction() throws(HostError) -> @convention(c) () -> Void {
-    var code: UnsafeMutableRawPointer?
-    guard let memory = ffi_closure_alloc(MemoryLayout<ffi_closure>.size, &code), let code else {
-      throw .system("no_closure", "The system gives no executable memory for call closures.")
-    }
-    let status = ffi_prep_closure_loc(
-      memory.assumingMemoryBound(to: ffi_closure.self), cif,
-      { _, result, arguments, user in
+  deinit {
+    closure.withLock { $0 = nil }
+    freeInterface(cif)
+  }
+
+  /// The typed C function pointer that goes into the plugin's slot; made at the first use.
+  func function() throws(HostError) -> @convention(c) () -> Void {
+    try closure.withLock { closure throws(HostError) in
+      if let closure { return closure.function }
+      let made = try NativeClosure(cif, Unmanaged.passUnretained(self).toOpaque()) { _, result, arguments, user in
         guard let arguments, let user else { return }
         let status = Unmanaged<ImportBinding>.fromOpaque(user)._withUnsafeGuaranteedRef { $0.forward(arguments) }
         result?.storeBytes(of: ffi_arg(bitPattern: Int(status)), as: ffi_arg.self)
-      }, Unmanaged.passRetained(self).toOpaque(), code)
-    guard status == FFI_OK else { throw .system("no_closure", "libffi refused a closure.") }
-    return unsafeBitCast(code, to: (@convention(c) () -> Void).self)
+      }
+      closure = made
+      return made.function
+    }
   }
 
   private func forward(_ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32 {
@@ -78,15 +77,11 @@ final class ImportBinding: @unchecked Sendable {  // Proof: written in init; the
 
   @inline(__always)
   private func resolve(in target: CallTarget) -> LoadedMethod? {
-    if let pointer = cache.load(ordering: .acquiring) {
-      let resolved = Unmanaged<Resolved>.fromOpaque(pointer).takeUnretainedValue()
-      if resolved.target === target { return resolved.method }
-    }
-    guard let method = target.methods[description.signature.name], method.signature == description.signature else {
-      return nil
-    }
-    cache.store(Unmanaged.passRetained(Resolved(target, method)).toOpaque(), ordering: .releasing)
-    return method
+    let known = found.load(ordering: .relaxed)
+    if known >> CallTarget.placeBits == target.number { return target.method(at: known & CallTarget.placeMask) }
+    guard let place = target.place(of: description.signature) else { return nil }
+    found.store(target.number << CallTarget.placeBits | place, ordering: .relaxed)
+    return target.method(at: place)
   }
 }
 

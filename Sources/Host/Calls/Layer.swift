@@ -7,6 +7,7 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
   let id: String
   /// The current target, unretained: targets are never freed.
   private let current = Atomic<UnsafeMutableRawPointer?>(nil)
+  private let places = Mutex(Places())
   /// Non-zero while an exclusive plugin is replaced: calls from outside wait.
   private let gate = Atomic<Int>(0)
   private let waiting = WaitPoint()
@@ -14,18 +15,66 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
   /// How long a call waits for a plugin that is being replaced, in milliseconds.
   private let patience = Atomic<Int>(15_000)
 
-  init(id: String) { self.id = id }
-
-  var generation: Generation? {
-    current.load(ordering: .sequentiallyConsistent).flatMap {
-      Unmanaged<CallTarget>.fromOpaque($0).takeUnretainedValue() as? Generation
-    }
+  private struct Places {
+    /// The generation that is current.
+    var serving: Generation?
+    /// Targets whose generation is gone.
+    var free: [CallTarget] = []
   }
 
+  init(id: String) { self.id = id }
+
+  var generation: Generation? { places.withLock { $0.serving } }
+
   /// Makes a generation current; nil takes the plugin out.
-  func publish(_ target: CallTarget?) {
-    let pointer = target.map { Unmanaged.passRetained($0).toOpaque() }
-    current.store(pointer, ordering: .sequentiallyConsistent)
+  func publish(_ generation: Generation?) { publish(generation?.target, of: generation) }
+
+  /// The same for methods that belong to no plugin.
+  func publish(_ target: CallTarget) { publish(target, of: nil) }
+
+  private func publish(_ target: CallTarget?, of generation: Generation?) {
+    let before = places.withLock { places -> CallTarget? in
+      let before = pointer.map { Unmanaged<CallTarget>.fromOpaque($0).takeUnretainedValue() }
+      places.serving = generation
+      target?.owner = generation
+      target?.isLeft.store(false, ordering: .sequentiallyConsistent)
+      current.store(
+        target.map { Unmanaged.passUnretained($0).toOpaque() }, ordering: .sequentiallyConsistent)
+      if let before, before !== target { before.isLeft.store(true, ordering: .sequentiallyConsistent) }
+      return before
+    }
+    if let before, before !== target { letGo(before) }
+  }
+
+  private var pointer: UnsafeMutableRawPointer? { current.load(ordering: .sequentiallyConsistent) }
+
+  /// Frees the generation of a target that was left, when no call is inside any more.
+  private func letGo(_ target: CallTarget) {
+    let owner = places.withLock { _ -> Generation? in
+      guard target.isLeft.load(ordering: .sequentiallyConsistent),
+        target.running.load(ordering: .sequentiallyConsistent) == 0
+      else { return nil }
+      target.isLeft.store(false, ordering: .sequentiallyConsistent)
+      defer { target.owner = nil }
+      return target.owner
+    }
+    // What it took is given back here, outside of the lock.
+    withExtendedLifetime(owner) {}
+  }
+
+  /// A target for a new generation; it goes back with `giveBack`.
+  func takeTarget(_ methods: [String: LoadedMethod]) -> CallTarget {
+    // Kept for good: a call may come to it late.
+    let target =
+      places.withLock { $0.free.popLast() } ?? Unmanaged.passRetained(CallTarget()).takeUnretainedValue()
+    target.fill(methods)
+    return target
+  }
+
+  /// The generation of a target is gone: no call is inside, and none will be.
+  func giveBack(_ target: CallTarget) {
+    target.clear()
+    places.withLock { $0.free.append(target) }
   }
 
   /// The counters of a method, the same for all generations.
@@ -63,14 +112,16 @@ final class Layer: @unchecked Sendable {  // Proof: the pointer is atomic and wh
 
   @inline(__always)
   func leave(_ target: CallTarget) {
-    if target.running.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 { waiting.wake() }
+    guard target.running.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 else { return }
+    waiting.wake()
+    if target.isLeft.load(ordering: .sequentiallyConsistent) { letGo(target) }
   }
 
   /// Waits until no call runs in `generation`; false when `seconds` pass first.
   func drain(_ generation: Generation, seconds: Int) -> Bool { drain(generation, milliseconds: UInt64(seconds) * 1000) }
 
   func drain(_ generation: Generation, milliseconds: UInt64) -> Bool {
-    waiting.wait(milliseconds: Int(milliseconds)) { generation.running.load(ordering: .sequentiallyConsistent) == 0 }
+    waiting.wait(milliseconds: Int(milliseconds)) { generation.running == 0 }
   }
 
   /// True while calls from outside wait.

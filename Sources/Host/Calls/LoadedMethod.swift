@@ -31,6 +31,8 @@ final class LoadedMethod: @unchecked Sendable {  // Proof: written in init; the 
       .filter { $0.element.type.isSlice || $0.element.type == .bool }.map { ($0.offset, $0.element.type) }
   }
 
+  deinit { native.free() }
+
   /// The index of the first argument that its type forbids; `arguments[0]` is the first parameter's cell.
   func firstForbidden(_ arguments: UnsafePointer<UnsafeMutableRawPointer?>) -> Int? {
     for (index, type) in checkedParameters {
@@ -69,15 +71,24 @@ extension Signature {
   }
 }
 
-/// Prepares `int32_t f(types…)`; the memory lives as long as the process.
+/// Prepares `int32_t f(types…)`; `freeInterface` gives the memory back.
 func prepareInterface(
   _ types: [UnsafeMutablePointer<ffi_type>]
 ) throws(HostError) -> UnsafeMutablePointer<ffi_cif> {
   let memory = UnsafeMutablePointer<UnsafeMutablePointer<ffi_type>?>.allocate(capacity: types.count)
   for (index, type) in types.enumerated() { (memory + index).initialize(to: type) }
   let cif = UnsafeMutablePointer<ffi_cif>.allocate(capacity: 1)
+  cif.initialize(to: ffi_cif())
   guard symbolon_ffi_prepare(cif, UInt32(types.count), symbolon_ffi_i32(), memory) == FFI_OK else {
+    memory.deallocate()
+    cif.deallocate()
     throw .system("interface_refused", "libffi refused a call interface with \(types.count) arguments.")
   }
   return cif
+}
+
+/// Frees what `prepareInterface` made; no call runs through it.
+func freeInterface(_ cif: UnsafeMutablePointer<ffi_cif>) {
+  cif.pointee.arg_types.deallocate()
+  cif.deallocate()
 }

@@ -8,7 +8,7 @@ package struct NativeCall: @unchecked Sendable {  // Proof: both are written onc
   /// Arguments and results, without `self` and `call`.
   private let count: Int
 
-  /// Prepares calls of a signature; what it takes lives as long as the process.
+  /// Prepares calls of a signature; `free` gives back what it takes.
   package init(_ signature: Signature, allowDirect: Bool = true) throws(HostError) {
     cif = try prepareInterface([symbolon_ffi_pointer(), symbolon_ffi_pointer()] + signature.nativeParameters)
     let kinds =
@@ -22,6 +22,12 @@ package struct NativeCall: @unchecked Sendable {  // Proof: both are written onc
       return
     }
     self.plan = plan
+  }
+
+  /// Gives everything back; no call runs and none will come.
+  func free() {
+    freeInterface(cif)
+    plan?.deallocate()
   }
 
   /// False when calls go through libffi.

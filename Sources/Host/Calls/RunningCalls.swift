@@ -37,6 +37,6 @@ extension Generation {
     let calls = runningCalls
     let shown = calls.prefix(5).map(\.description).joined(separator: "; ")
     let more = calls.count > 5 ? "; and \(calls.count - 5) more" : ""
-    return calls.isEmpty ? "\(running.load(ordering: .relaxed)) running" : shown + more
+    return calls.isEmpty ? "\(running) running" : shown + more
   }
 }

@@ -45,6 +45,7 @@ private struct CallBench {
   private let slot: UnsafeMutablePointer<(@convention(c) () -> Void)?> = .allocate(capacity: 1)
   private let function: @convention(c) () -> Void
   private let cif: UnsafeMutablePointer<ffi_cif>
+  private let binding: ImportBinding
 
   init() throws(HostError) {
     let provider: Provider = { _, _, a, b, sum in
@@ -59,11 +60,11 @@ private struct CallBench {
       function: function, counters: MethodCounters())
     slot.initialize(to: nil)
     let layer = Layer(id: "bench")
-    layer.publish(CallTarget(methods: ["add": method]))
-    slot.pointee = try ImportBinding(
+    layer.publish(layer.takeTarget(["add": method]))
+    binding = try ImportBinding(
       PluginDescription.Import(plugin: "bench", signature: signature, isOptional: false), of: layer,
-      importer: permanentText("caller")
-    ).makeFunction()
+      importer: permanentText("caller"))
+    slot.pointee = try binding.function()
   }
 
   /// Nanoseconds a call.

@@ -75,6 +75,7 @@ private final class WorkerBench {
     @convention(c) (UnsafeMutablePointer<symbolon_call>?, symbolon_slice, UnsafeMutablePointer<symbolon_sink>?) -> Int32
   private let node: Node
   private let echo: Echo
+  private let binding: ImportBinding
 
   init(library: String, data: String) throws(HostError) {
     let text = """
@@ -88,11 +89,10 @@ private final class WorkerBench {
     node = try Node(try Configuration(parsing: text, path: "bench"))
     try node.startAll()
     let signature = try Signature(parsing: "echo(data: bytes) -> (data: bytes)")
-    let function = try ImportBinding(
+    binding = try ImportBinding(
       PluginDescription.Import(plugin: "echo", signature: signature, isOptional: false), of: node.place("echo"),
-      importer: permanentText("bench")
-    ).makeFunction()
-    echo = unsafeBitCast(function, to: Echo.self)
+      importer: permanentText("bench"))
+    echo = unsafeBitCast(try binding.function(), to: Echo.self)
   }
 
   func end() { node.stopAll() }

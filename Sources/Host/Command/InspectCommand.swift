@@ -91,7 +91,7 @@ extension Node {
       "generation": .unsigned(generation.number), "library_sha256": .string(generation.entry.sha256),
       "stored_at": .string(generation.entry.path), "home": .string(generation.home.kind.rawValue),
       "process": generation.home.processID.map { .integer(Int64($0)) } ?? .null,
-      "running_calls": .integer(Int64(generation.running.load(ordering: .relaxed))),
+      "running_calls": .integer(Int64(generation.running)),
       "manifest": generation.description.json,
       "permissions_asked": list(Grants.requested(by: generation.description)),
       "permissions_granted": list(generation.host.grants.permissions),

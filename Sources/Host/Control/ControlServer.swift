@@ -165,7 +165,7 @@ extension Node {
       "process": generation.home.processID.map { .integer(Int64($0)) } ?? .null,
       "confinement": (generation.home as? WorkerHome)?.confinement?.json ?? .null,
       "calls": .unsigned(all.reduce(0) { $0 + $1.0 }), "errors": .unsigned(all.reduce(0) { $0 + $1.1 }),
-      "in_flight": .integer(Int64(generation.running.load(ordering: .relaxed))),
+      "in_flight": .integer(Int64(generation.running)),
       "latency": latency.json, "library_sha256": .string(generation.entry.sha256),
       "summary": .string(generation.description.summary),
       "methods": .array(

@@ -18,7 +18,7 @@ protocol PluginHome: AnyObject, Sendable {
   var processID: pid_t? { get }
   /// The instance pointer that every function gets.
   var instance: UnsafeMutableRawPointer? { get }
-  /// The native function of each method, in the order of the description; they can be called until `destroy` ends.
+  /// The native function of each method, in the order of the description; whoever calls one holds the home.
   var functions: [@convention(c) () -> Void] { get }
 
   /// A home for another instance of the same code.
@@ -57,7 +57,7 @@ final class HostHome: PluginHome, @unchecked Sendable {
   func again() -> any PluginHome { HostHome(library) }
 
   func create(_ context: HostContext, imports: [ImportBinding]) throws(HostError) {
-    for (binding, slot) in zip(imports, library.slots) { slot.pointee = try binding.makeFunction() }
+    for (binding, slot) in zip(imports, library.slots) { slot.pointee = try binding.function() }
     guard let create = library.native.pointee.create else { return }
     var made: UnsafeMutableRawPointer?
     try RootCallFrame.run { call in create(context.native, call, &made) }

@@ -58,7 +58,7 @@ final class ReloadTransaction: @unchecked Sendable {
   /// Runs to the probation, or to the end when it does not get there.
   func run() {
     perform(machine.begin())
-    if let old { ticket.add(["draining_calls": .integer(Int64(old.running.load(ordering: .relaxed)))]) }
+    if let old { ticket.add(["draining_calls": .integer(Int64(old.running))]) }
     guard machine.hasEnded else { return }
     node.loading.remove(id)
     if machine.state == .rejected, let entry, let reason = machine.reason { recordRejection(entry, reason) }

@@ -8,6 +8,8 @@ final class EventBus: @unchecked Sendable {  // Proof: all state is in the mutex
     let owner: HostContext
     let topic: String
     let context: UnsafeMutableRawPointer?
+    /// What `context` points to, when it is the host's own.
+    let kept: AnyObject?
     let deliver: @convention(c) (UnsafeMutableRawPointer?, symbolon_slice, symbolon_slice) -> Void
   }
 
@@ -46,13 +48,14 @@ final class EventBus: @unchecked Sendable {  // Proof: all state is in the mutex
     return taken ? 0 : Int32(SYMBOLON_RESOURCE_EXHAUSTED)
   }
 
+  /// Delivers a topic from now on; `kept` lives as long as events may be on their way to it.
   func subscribe(
-    _ owner: HostContext, _ topic: String, _ context: UnsafeMutableRawPointer?,
+    _ owner: HostContext, _ topic: String, _ context: UnsafeMutableRawPointer?, keeping kept: AnyObject? = nil,
     _ deliver: @escaping @convention(c) (UnsafeMutableRawPointer?, symbolon_slice, symbolon_slice) -> Void
   ) -> Int32 {
     guard !topic.isEmpty, topic.utf8.count <= 128 else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
     state.withLock {
-      $0.subscribers.append(Subscriber(owner: owner, topic: topic, context: context, deliver: deliver))
+      $0.subscribers.append(Subscriber(owner: owner, topic: topic, context: context, kept: kept, deliver: deliver))
     }
     return 0
   }

@@ -4,7 +4,7 @@ import PluginAPI
 import Synchronization
 
 /// What one plugin generation holds of the host: the C struct and everything behind its services.
-final class HostContext: @unchecked Sendable {  // Proof: constant after init; never freed, like its generation.
+final class HostContext: @unchecked Sendable {  // Proof: constant after init; lives as long as its generation.
   let pluginID: String
   let cPluginID: UnsafePointer<CChar>
   let settings: JSONValue
@@ -33,13 +33,19 @@ final class HostContext: @unchecked Sendable {  // Proof: constant after init; n
     native = UnsafePointer(host)
     host.pointee.struct_size = UInt32(MemoryLayout<symbolon_host>.size)
     host.pointee.abi = UInt32(SYMBOLON_ABI)
-    host.pointee.version = permanentText(Version.current)
+    host.pointee.version = Version.text
     host.pointee.plugin_id = cPluginID
-    host.pointee.context = Unmanaged.passRetained(self).toOpaque()
+    host.pointee.context = Unmanaged.passUnretained(self).toOpaque()
     host.pointee.service = { host, id in
       guard let host, let id else { return nil }
       return Services.table(for: String(cString: id), HostContext.of(host))
     }
+  }
+
+  deinit {
+    native.deallocate()
+    cPluginID.deallocate()
+    storage.deallocate()
   }
 
   /// Says once in the log what a plugin did not get, and gives back the error for its caller.
@@ -61,7 +67,7 @@ final class HostContext: @unchecked Sendable {  // Proof: constant after init; n
   }
 }
 
-/// Copies a text into memory that is never freed.
+/// Copies a text into memory that lives until somebody deallocates it.
 func permanentText(_ text: String) -> UnsafePointer<CChar> {
   guard let copy = strdup(text) else { preconditionFailure("Out of memory.") }
   return UnsafePointer(copy)
@@ -70,4 +76,6 @@ func permanentText(_ text: String) -> UnsafePointer<CChar> {
 /// The version of the host.
 package enum Version {
   package static let current = "0.1.0"
+  /// The same for C.
+  nonisolated(unsafe) static let text = permanentText(current)  // Proof: constant.
 }

@@ -85,12 +85,19 @@ enum Services {
     }
     $0.pointee.subscribe = { host, topic, context, deliver in
       guard let host, let deliver else { return Int32(SYMBOLON_INVALID_ARGUMENT) }
-      let (owner, topic) = (HostContext.of(host), topic.text)
-      guard owner.grants.allowsSubscribing(topic, by: owner.pluginID) else {
-        return owner.refuse(.subscribe, topic).status
-      }
-      return owner.node.events.subscribe(owner, topic, context, deliver)
+      return subscribe(HostContext.of(host), topic.text, context, deliver)
     }
+  }
+
+  /// Subscribes a plugin to a topic that it may hear.
+  static func subscribe(
+    _ owner: HostContext, _ topic: String, _ context: UnsafeMutableRawPointer?, keeping kept: AnyObject? = nil,
+    _ deliver: @escaping @convention(c) (UnsafeMutableRawPointer?, symbolon_slice, symbolon_slice) -> Void
+  ) -> Int32 {
+    guard owner.grants.allowsSubscribing(topic, by: owner.pluginID) else {
+      return owner.refuse(.subscribe, topic).status
+    }
+    return owner.node.events.subscribe(owner, topic, context, keeping: kept, deliver)
   }
 
   // Proof: constant after first use.

@@ -4,17 +4,22 @@ import Glibc
 import PluginAPI
 
 /// What a worker imports, as the host calls it: the closure that a plugin in this process would hold.
-struct HostImport: @unchecked Sendable {  // Proof: constant.
+final class HostImport: @unchecked Sendable {  // Proof: constant.
   let shape: CallShape
   let cif: UnsafeMutablePointer<ffi_cif>
   let function: @convention(c) () -> Void
+  /// Whose function it is.
+  private let binding: ImportBinding
 
   init(_ description: PluginDescription.Import, _ binding: ImportBinding) throws(HostError) {
+    self.binding = binding
     shape = CallShape(description.signature)
+    function = try binding.function()
     cif = try prepareInterface(
       [symbolon_ffi_pointer()].compactMap { $0 } + description.signature.nativeParameters)
-    function = try binding.makeFunction()
   }
+
+  deinit { freeInterface(cif) }
 }
 
 /// The host's part of a conversation: waits with patience that ends, and answers what the worker asks.

@@ -77,14 +77,15 @@ final class HostService {
     let index = reader.u64()
     try complete(reader)
     guard link.mayWatchMore() else { return try end.answer(Int32(SYMBOLON_RESOURCE_EXHAUSTED)) }
-    // Kept for good: the event bus may hold it for a moment after the worker is gone.
-    let subscriber = Unmanaged.passRetained(WorkerSubscriber(link, index)).toOpaque()
-    let status = events?.pointee.subscribe?(context.native, symbolon_slice(topic), subscriber) {
+    guard events != nil else { return try end.answer(Int32(SYMBOLON_PERMISSION_DENIED)) }
+    let subscriber = WorkerSubscriber(link, index)
+    let address = Unmanaged.passUnretained(subscriber).toOpaque()
+    let status = Services.subscribe(context, symbolon_slice(topic).text, address, keeping: subscriber) {
       subscriber, topic, json in
       guard let subscriber else { return }
       Unmanaged<WorkerSubscriber>.fromOpaque(subscriber).takeUnretainedValue().deliver(topic, json)
     }
-    try end.answer(status ?? Int32(SYMBOLON_PERMISSION_DENIED))
+    try end.answer(status)
   }
 
   private func identity(_ what: ServiceCall, _ reader: inout MessageReader) throws(LaneFailure) {

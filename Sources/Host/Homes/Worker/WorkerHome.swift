@@ -13,6 +13,8 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
   let description: PluginDescription
   let limits: Configuration.Limits
   private(set) var functions: [@convention(c) () -> Void] = []
+  /// What the functions belong to.
+  private var methods: [WorkerMethod] = []
   let state: Mutex<State> = Mutex(State())
   let changed = WaitPoint()
   /// How long a step of life may take during a reload, in milliseconds; 0 = as long as at a start.
@@ -45,9 +47,10 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
     self.entry = entry
     self.description = description
     self.limits = limits
-    functions = try description.methods.enumerated().map { index, method throws(HostError) in
-      try WorkerMethod(self, index, method.signature).makeFunction()
+    methods = try description.methods.enumerated().map { index, method throws(HostError) in
+      try WorkerMethod(self, index, method.signature)
     }
+    functions = try methods.map { (method) throws(HostError) in try method.function() }
   }
 
   /// Learns in a confined process, which ends at once, what a library says of itself.
@@ -353,12 +356,13 @@ final class WorkerHome: PluginHome, @unchecked Sendable {
 }
 
 /// The native function of a method in a worker: a closure that takes the call there.
-private final class WorkerMethod: @unchecked Sendable {  // Proof: constant after init.
-  /// Never freed while its functions can be called: `PluginHome.functions` promises no more.
-  private unowned let home: WorkerHome
+private final class WorkerMethod: @unchecked Sendable {  // Proof: constant once its home is made.
+  /// Whoever calls holds it.
+  private unowned(unsafe) let home: WorkerHome
   private let index: Int
   private let shape: CallShape
   private let cif: UnsafeMutablePointer<ffi_cif>
+  private var closure: NativeClosure?
 
   init(_ home: WorkerHome, _ index: Int, _ signature: Signature) throws(HostError) {
     self.home = home
@@ -368,14 +372,22 @@ private final class WorkerMethod: @unchecked Sendable {  // Proof: constant afte
     cif = try prepareInterface(types)
   }
 
-  func makeFunction() throws(HostError) -> @convention(c) () -> Void {
-    try makeClosure(cif, Unmanaged.passRetained(self).toOpaque()) { _, result, arguments, user in
+  deinit {
+    closure = nil
+    freeInterface(cif)
+  }
+
+  /// The function that lives as long as this; asked for once, by the home that is being made.
+  func function() throws(HostError) -> @convention(c) () -> Void {
+    let made = try NativeClosure(cif, Unmanaged.passUnretained(self).toOpaque()) { _, result, arguments, user in
       guard let arguments, let user else { return }
       let status = Unmanaged<WorkerMethod>.fromOpaque(user)._withUnsafeGuaranteedRef {
         $0.home.call($0.index, $0.shape, arguments)
       }
       result?.storeBytes(of: ffi_arg(bitPattern: Int(status)), as: ffi_arg.self)
     }
+    closure = made
+    return made.function
   }
 }
 

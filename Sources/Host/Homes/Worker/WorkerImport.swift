@@ -17,12 +17,14 @@ final class WorkerImport: @unchecked Sendable {  // Proof: constant after init.
     cif = try prepareInterface(first + description.signature.nativeParameters)
   }
 
+  /// Makes the function of the slot; both live as long as this process.
   func makeFunction() throws(HostError) -> @convention(c) () -> Void {
-    try makeClosure(cif, Unmanaged.passRetained(self).toOpaque()) { _, result, arguments, user in
+    let closure = try NativeClosure(cif, Unmanaged.passRetained(self).toOpaque()) { _, result, arguments, user in
       guard let arguments, let user else { return }
       let status = Unmanaged<WorkerImport>.fromOpaque(user)._withUnsafeGuaranteedRef { $0.forward(arguments) }
       result?.storeBytes(of: ffi_arg(bitPattern: Int(status)), as: ffi_arg.self)
     }
+    return Unmanaged.passRetained(closure).takeUnretainedValue().function
   }
 
   private func forward(_ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> Int32 {
@@ -114,22 +116,4 @@ final class StateSender {
     } while !rest.isEmpty
     return 0
   }
-}
-
-/// Makes a C function pointer of an interface that calls `code` with `user`; never freed.
-func makeClosure(
-  _ cif: UnsafeMutablePointer<ffi_cif>, _ user: UnsafeMutableRawPointer,
-  _ code:
-    @convention(c) (
-      UnsafeMutablePointer<ffi_cif>?, UnsafeMutableRawPointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-      UnsafeMutableRawPointer?
-    ) -> Void
-) throws(HostError) -> @convention(c) () -> Void {
-  var address: UnsafeMutableRawPointer?
-  guard let memory = ffi_closure_alloc(MemoryLayout<ffi_closure>.size, &address), let address else {
-    throw .system("no_closure", "The system gives no executable memory for call closures.")
-  }
-  let status = ffi_prep_closure_loc(memory.assumingMemoryBound(to: ffi_closure.self), cif, code, user, address)
-  guard status == FFI_OK else { throw .system("no_closure", "libffi refused a closure.") }
-  return unsafeBitCast(address, to: (@convention(c) () -> Void).self)
 }

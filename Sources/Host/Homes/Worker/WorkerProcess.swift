@@ -48,7 +48,7 @@ final class WorkerProcess: LanePartner, @unchecked Sendable {
     native.initialize(to: symbolon_host())
     native.pointee.struct_size = UInt32(MemoryLayout<symbolon_host>.size)
     native.pointee.abi = UInt32(SYMBOLON_ABI)
-    native.pointee.version = permanentText(Version.current)
+    native.pointee.version = Version.text
     native.pointee.plugin_id = permanentText(hello.id)
     native.pointee.context = Unmanaged.passRetained(self).toOpaque()
     native.pointee.service = { host, id in
