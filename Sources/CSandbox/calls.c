@@ -89,11 +89,12 @@ static int allow_terminal_questions(scmp_filter_ctx filter) {
   return result;
 }
 
-/* Streams alone, so that no datagram names an address; TCP only where Landlock holds it to ports. */
+/* Streams alone, so that no datagram names an address; TCP only where Landlock holds it to ports. Whoever can make no
+   sockets may listen on one that the host gave it: on one of its own that would open a port. */
 static int allow_sockets(scmp_filter_ctx filter, const symbolon_sandbox *sandbox, const symbolon_confinement *report) {
   struct scmp_arg_cmp pair[] = {SCMP_A0(SCMP_CMP_EQ, AF_UNIX), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM)};
   int result = allow_when(filter, "socketpair", 2, pair);
-  if (sandbox->port_count == 0 || !report->network) return result;
+  if (sandbox->port_count == 0 || !report->network) return result | allow_when(filter, "listen", 0, NULL);
   static const int families[] = {AF_INET, AF_INET6};
   static const int protocols[] = {0, 6}; /* not Multipath TCP, which Landlock does not know */
   for (int i = 0; i < 4; i++) {

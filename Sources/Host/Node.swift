@@ -38,7 +38,9 @@ final class Node: @unchecked Sendable {
   }
 
   /// Takes the data folder; nothing is loaded yet.
-  init(_ configuration: Configuration) throws(HostError) {
+  ///
+  /// Without an `identity` the node signs with the wallet `node` of the data folder, made at the first start.
+  init(_ configuration: Configuration, identity given: SigningKey? = nil) throws(HostError) {
     data = configuration.data
     try makeFolder(data, mode: 0o700)
     lockFile = try Self.lock(data)
@@ -47,8 +49,7 @@ final class Node: @unchecked Sendable {
     grantBook = GrantBook(data: data)
     descriptions = DescriptionCache(folder: "\(data)/descriptions")
     loading = LoadingMarker(folder: "\(data)/loading")
-    let wallets = WalletStore(data: data)
-    identity = wallets.names().contains("node") ? try wallets.open("node") : try wallets.create("node")
+    if let given { identity = given } else { identity = try WalletStore(data: data).nodeKey() }
     state = Mutex(State(configuration: configuration))
     logger = Self.makeLogger("host", configuration)
   }
@@ -108,9 +109,11 @@ final class Node: @unchecked Sendable {
   /// Binds `[host] listen`, so that a port in use is known before any layer starts.
   func bindListener() throws(HostError) {
     guard let address = configuration.listen else { return }
-    let listener = try Listener(binding: address)
-    state.withLock { $0.listener = listener }
+    adopt(try Listener(binding: address))
   }
+
+  /// Takes a socket that listens already.
+  func adopt(_ listener: Listener) { state.withLock { $0.listener = listener } }
 
   func duplicateListener() throws(HostError) -> Int32 {
     guard let listener = state.withLock({ $0.listener }) else {

@@ -9,8 +9,19 @@ import Testing
       var outcome: String
       var message: String
     }
+    struct Around: Decodable {
+      var present: [String: String]?
+      var missing: [String: String]?
+    }
+    struct Kernel: Decodable {
+      var landlock_abi: Int
+      var seccomp: Bool
+    }
     var ok: Bool
     var seed: UInt64
+    var confined: Bool
+    var kernel: Kernel
+    var with: Around
     var cases: [Case]
   }
 
@@ -135,13 +146,51 @@ import Testing
     #expect(report.cases.filter { $0.outcome == "success" }.count >= 60, "seed \(report.seed)")
   }
 
-  /// Layers that start without others go through everything.
-  @Test(arguments: ["Governance", "Data"])
-  func aLayerPasses(_ layer: String) throws {
-    let (status, report) = try verify("\(RunningNode.binaries)/lib\(layer).so", "--timeout", "60")
+  /// Every layer goes through everything, among the real layers that it imports.
+  @Test(arguments: [
+    ("Ledger", []), ("Governance", ["ledger"]), ("Data", ["governance", "ledger"]), ("Edge", []),
+    ("Application", ["governance", "ledger"]),
+  ])
+  func aLayerPasses(_ layer: String, _ imported: [String]) throws {
+    let (status, report) = try verify("\(RunningNode.binaries)/lib\(layer).so", "--timeout", "120")
     let bad = report.cases.filter { !["success", "skipped", "warning"].contains($0.outcome) }
     #expect(status == 0 && bad.isEmpty, "seed \(report.seed): \(bad)")
-    #expect(report.cases.filter { $0.outcome == "success" }.count >= 60, "seed \(report.seed)")
+    #expect(report.cases.filter { $0.outcome == "success" }.count >= 65, "seed \(report.seed)")
+    #expect(report.cases.contains { $0.name == "method.returns" && $0.outcome == "success" }, "\(report.cases)")
+    #expect(Set(imported).isSubset(of: (report.with.present ?? [:]).keys), "\(report.with)")
+  }
+
+  /// The engine is made and called with a model that its settings name, and that its confinement lets it read.
+  @Test func theEnginePassesWithAModel() throws {
+    let model = "~/.symbolon/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+    let (status, report) = try verify(
+      "\(RunningNode.binaries)/libInference.so", "--timeout", "120", "--settings", "{\"models\":[\"\(model)\"]}",
+      "--only", "^(life|method|result|error|process)[.]")
+    let bad = report.cases.filter { !["success", "skipped", "warning"].contains($0.outcome) }
+    #expect(status == 0 && bad.isEmpty, "seed \(report.seed): \(bad)")
+    #expect(report.cases.contains { $0.name == "method.threads" && $0.outcome == "success" }, "\(report.cases)")
+  }
+
+  @Test func aProviderIsNamedOrItsAbsenceTold() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "alone-\(UUID())").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let library = "\(folder)/libGovernance.so"
+    try FileManager.default.copyItem(atPath: "\(RunningNode.binaries)/libGovernance.so", toPath: library)
+    let alone = try verify(library, "--only", "^method.returns$")
+    #expect(alone.report.with.missing?["ledger"]?.contains("--with") == true, "\(alone.report.with)")
+    let named = try verify(
+      library, "--only", "^method.returns$", "--with", "\(RunningNode.binaries)/libLedger.so")
+    #expect(named.report.with.present?["ledger"] == "0.1.0", "\(named.report.with)")
+    #expect(named.report.cases.map(\.outcome) == ["success"])
+  }
+
+  @Test func theReportSaysWhatTheKernelHoldsAPluginTo() throws {
+    let library = try broken("wrong-bool")
+    defer { try? FileManager.default.removeItem(atPath: library) }
+    let held = try verify(library, "--only", "load.now").report
+    #expect(held.confined == (held.kernel.landlock_abi > 0 || held.kernel.seccomp))
+    #expect(try !verify(library, "--only", "load.now", "--no-sandbox").report.confined)
   }
 
   /// What a stranger's library could do to whoever looks at it.

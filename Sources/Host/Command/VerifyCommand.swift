@@ -1,4 +1,5 @@
 import ArgumentParser
+import CCalls
 import FoundationEssentials
 import Glibc
 
@@ -8,8 +9,9 @@ struct VerifyPlugin: ParsableCommand {
     commandName: "verify", abstract: "Test whether a plugin keeps the contract.",
     discussion: """
       Each case runs in a process of its own, with arguments that a seed determines, and confined like a worker:
-      it reads the library's folder and the system's libraries, and writes a folder that is removed afterwards. Exit
-      status 0: nothing failed, crashed or timed out.
+      it reads the library's folder, the system's libraries and what its settings name, and writes a folder that is
+      removed afterwards. The plugins that it imports are loaded beside it: those of --with, of --config, and the
+      libraries in its own folder. Exit status 0: nothing failed, crashed or timed out.
       """)
 
   @Argument(help: "The library.")
@@ -29,6 +31,15 @@ struct VerifyPlugin: ParsableCommand {
 
   @Option(help: ArgumentHelp("How long a case may take.", valueName: "seconds"))
   var timeout: Double = 15
+
+  @Option(help: ArgumentHelp("A library of a plugin that it imports; may be given again.", valueName: "library"))
+  var with: [String] = []
+
+  @Option(help: ArgumentHelp("Take settings and libraries from a node's configuration.", valueName: "plugins.conf"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Its settings, instead of none or those of --config.", valueName: "json"))
+  var settings: String?
 
   @Flag(help: "Run the cases in this process, for a debugger.")
   var inProcess = false
@@ -53,11 +64,17 @@ struct VerifyPlugin: ParsableCommand {
       let path = try AbsolutePath.of(file)
       guard access(path, R_OK) == 0 else { throw .notFound("no_library", "\(file) cannot be read: build it first.") }
       var run = ConformanceRun(
-        path: path, seed: seed, timeoutMs: UInt64(timeout * 1000), isInProcess: inProcess, isConfined: !noSandbox)
+        path: path, seed: seed, timeoutMs: UInt64(timeout * 1000), isInProcess: inProcess, isConfined: !noSandbox,
+        try surroundings(path))
+      if !json, !inProcess, !noSandbox, ConformanceRun.kernelConfinesNothing {
+        print("Not confined: this kernel offers neither Landlock nor seccomp; the plugin's code has your rights.\n")
+        fflush(nil)
+      }
       try run.run(cases) { row in if !json { Self.show(row) } }
       if json {
         print(run.json.text)
       } else {
+        if let around = run.surroundingsText { print("\n\(around)") }
         print("\n\(run.summary); seed \(run.seed); \(run.confinementText)")
         if let bad = run.rows.first(where: \.report.outcome.isBad) {
           print("Again: symbolon plugin verify \(file) --reproduce \(bad.name):\(run.seed)")
@@ -66,6 +83,32 @@ struct VerifyPlugin: ParsableCommand {
       fflush(nil)
       if !run.isGood { Glibc.exit(1) }
     }
+  }
+
+  /// The plugins around it, as the options name them.
+  private func surroundings(_ path: String) throws(HostError) -> SurroundingsPlan {
+    var plan = SurroundingsPlan()
+    plan.folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/"
+    for file in with {
+      let other = try AbsolutePath.of(file)
+      guard access(other, R_OK) == 0 else { throw .notFound("no_library", "\(file) cannot be read: build it first.") }
+      plan.others.append(other)
+    }
+    if let config {
+      let configuration = try Configuration(contentsOf: config)
+      let search = LibrarySearch(configuration)
+      for plugin in configuration.plugins where plugin.enabled {
+        plan.settings[plugin.id] = plugin.settings
+        // A library that is not built yet may be one that is not needed.
+        plan.libraries[plugin.id] = try? AbsolutePath.of(try search.resolve(plugin.library))
+      }
+    }
+    if let settings {
+      let value = try JSONValue(parsing: settings.utf8)
+      guard value.object != nil else { throw .invalid("bad_settings", "--settings takes a JSON object.") }
+      plan.settings[SurroundingsPlan.subject] = value
+    }
+    return plan
   }
 
   private func selected() throws(HostError) -> [ConformanceCase] {
@@ -111,30 +154,33 @@ struct VerifyCase: ParsableCommand {
   @Argument var file: String
   @Option var `case`: String
   @Option var seed: UInt64
+  @Option var surroundings: String
   @Flag var confine = false
 
   func run() {
     let report = CaseProcess.reportFile
-    guard fcntl(report, F_GETFD) >= 0, let one = ConformanceCase.all.first(where: { $0.name == `case` }) else {
+    guard fcntl(report, F_GETFD) >= 0, let one = ConformanceCase.all.first(where: { $0.name == `case` }),
+      let plan = (try? JSONValue(parsing: surroundings.utf8)).map(SurroundingsPlan.init(json:))
+    else {
       StandardError.write("symbolon: this is what `symbolon plugin verify` starts.\n")
       Glibc.exit(2)
     }
-    // The usual handlers again: a plugin is judged against a fresh process.
-    signal(SIGPIPE, SIG_DFL)
     FaultWatch.install(reportingTo: report)
-    let confinement = confine ? Self.confine(file).json : .null
+    // A confined process can make no sockets.
+    let listener = try? Listener(binding: .anyLoopback)
+    symbolon_ticks_prepare()
+    let confinement = confine ? Self.confine(file, plan).json : .null
     Self.write(.object(["confinement": confinement]), to: report)
-    let verdict = ConformanceRun.perform(one, file, seed)
-    Self.write(CaseProcess.Report(verdict).json, to: report)
+    Self.write(ConformanceRun.perform(one, file, seed, plan, listener: listener).json, to: report)
     // Not exit(): what a plugin registered for the end of a process is none of this case.
     _exit(0)
   }
 
   /// What a plugin under test gets: its own folder to read, a scratch folder to write, more memory than any case takes.
-  private static func confine(_ file: String) -> Confinement {
+  private static func confine(_ file: String, _ plan: SurroundingsPlan) -> Confinement {
     let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? "."
     let scratch = getenv("TMPDIR").map { [String(cString: $0)] } ?? []
-    return Sandbox.confine(read: [folder], write: scratch, ports: [], memory: 8 << 30)
+    return Sandbox.confine(read: [folder] + plan.readable, write: scratch, ports: [], memory: 8 << 30)
   }
 
   private static func write(_ value: JSONValue, to file: Int32) {

@@ -240,6 +240,9 @@ package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
     (self.host, self.port) = (host, port)
   }
 
+  /// A free port that only this machine reaches.
+  static let anyLoopback = ListenAddress(host: "127.0.0.1", port: 0)
+
   package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 

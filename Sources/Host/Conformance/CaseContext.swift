@@ -6,9 +6,13 @@ final class CaseContext {
   let path: String
   let seed: UInt64
   var random: SeededGenerator
+  private let plan: SurroundingsPlan
+  private let listener: Listener?
+  /// The node and the other plugins, once somebody needed them.
+  private(set) var surroundings: Surroundings?
 
-  init(path: String, seed: UInt64) {
-    (self.path, self.seed) = (path, seed)
+  init(path: String, seed: UInt64, _ plan: SurroundingsPlan, listener: Listener?) {
+    (self.path, self.seed, self.plan, self.listener) = (path, seed, plan, listener)
     random = SeededGenerator(seed: seed)
   }
 
@@ -48,56 +52,108 @@ final class CaseContext {
 
   /// A started instance; skips the case when the plugin cannot be brought that far here.
   func started() throws(CaseEnd) -> Subject {
-    let subject = try Subject(try library())
+    let subject = try subject()
     do throws(HostError) {
       try subject.create()
       try subject.start()
     } catch {
-      throw .skip("It does not start in the verifier, which has no other plugins: \(error.message)")
+      throw .skip("It does not start here: \(error.message)\(subject.absence)")
     }
     return subject
   }
+
+  /// A new instance of the plugin, among the plugins that it imports.
+  func subject(_ opened: Library? = nil) throws(CaseEnd) -> Subject {
+    let library: Library
+    if let opened { library = opened } else { library = try self.library() }
+    return try Subject(library, try surround(library))
+  }
+
+  /// Makes the node and starts the plugins that this one imports, once.
+  @discardableResult
+  func surround(_ library: Library) throws(CaseEnd) -> Surroundings {
+    if let surroundings { return surroundings }
+    do throws(HostError) {
+      let made = try Surroundings(of: library.description, plan, listener: listener)
+      surroundings = made
+      return made
+    } catch {
+      throw .skip("The verifier cannot make a node: \(error.message)")
+    }
+  }
+
+  /// Ends the node and removes what plugins wrote.
+  func end() { surroundings?.scratch.end() }
 }
 
 /// An instance of the plugin under test, in a host that the verifier plays.
+///
+/// Never freed, like everything in the host's process: a case ends with its process.
 final class Subject {
   let library: Library
-  let host: VerifierHost
-  private(set) var instance: UnsafeMutableRawPointer?
+  private let surroundings: Surroundings
+  private let generation: Generation
 
-  init(_ library: Library, grants: Bool = true) throws(CaseEnd) {
+  init(_ library: Library, _ surroundings: Surroundings) throws(CaseEnd) {
     self.library = library
-    host = try VerifierHost(id: library.description.id, grants: grants)
-    // An import that nobody provides: what a plugin meets while its provider is being replaced.
-    let unavailable: @convention(c) (UnsafeMutablePointer<symbolon_call>?) -> Int32 = { call in
-      symbolon_fail(call, Int32(SYMBOLON_UNAVAILABLE), "no_provider", "The verifier has no other plugins.")
+    self.surroundings = surroundings
+    do throws(HostError) { generation = try surroundings.makeGeneration(library) } catch {
+      throw .skip("The verifier cannot make an instance: \(error.message)")
     }
-    for slot in library.slots { slot.pointee = unsafeBitCast(unavailable, to: (@convention(c) () -> Void).self) }
   }
 
   var native: symbolon_plugin { library.native.pointee }
+  var instance: UnsafeMutableRawPointer? { generation.instance }
+  /// Who was not there, for sentences about what failed.
+  var absence: String { surroundings.absence }
 
-  func create() throws(HostError) {
-    guard let create = native.create else { return }
-    var made: UnsafeMutableRawPointer?
-    try RootCallFrame.run { call in create(host.native, call, &made) }
-    instance = made
-  }
+  func create() throws(HostError) { try generation.create() }
 
+  /// Starts it, and lets the other plugins call it.
   func start() throws(HostError) {
-    guard let start = native.start else { return }
-    try RootCallFrame.run { call in start(instance, call) }
+    try generation.start()
+    surroundings.node.place(library.description.id).publish(generation)
+    surroundings.node.didStart(library.description.id)
   }
 
-  func stop() { native.stop?(instance) }
-
-  func destroy() {
-    native.destroy?(instance)
-    instance = nil
+  func stop() {
+    let layer = surroundings.node.place(library.description.id)
+    if layer.generation === generation {
+      layer.publish(nil)
+      surroundings.node.didRemove(library.description.id)
+    }
+    generation.stop()
   }
+
+  func destroy() { generation.destroy() }
 
   /// The methods with their functions.
   var methods: [(description: PluginDescription.Method, function: @convention(c) () -> Void)] {
     Array(zip(library.description.methods, library.functions))
+  }
+}
+
+/// An instance in a host that grants nothing: every service is NULL.
+enum BareHost {
+  /// Makes, starts, stops and frees it there.
+  static func live(_ library: Library) throws(HostError) {
+    let native = library.native.pointee
+    var host = symbolon_host()
+    host.struct_size = UInt32(MemoryLayout<symbolon_host>.size)
+    host.abi = UInt32(SYMBOLON_ABI)
+    host.version = Version.text
+    host.plugin_id = native.id
+    host.service = { _, _ in nil }
+    let unavailable: @convention(c) (UnsafeMutablePointer<symbolon_call>?) -> Int32 = { call in
+      symbolon_fail(call, Int32(SYMBOLON_UNAVAILABLE), "no_provider", "This host has no other plugins.")
+    }
+    for slot in library.slots { slot.pointee = unsafeBitCast(unavailable, to: (@convention(c) () -> Void).self) }
+    let kept = UnsafeMutablePointer<symbolon_host>.allocate(capacity: 1)
+    kept.initialize(to: host)
+    var made: UnsafeMutableRawPointer?
+    if let create = native.create { try RootCallFrame.run { call in create(kept, call, &made) } }
+    if let start = native.start { try RootCallFrame.run { call in start(made, call) } }
+    native.stop?(made)
+    native.destroy?(made)
   }
 }

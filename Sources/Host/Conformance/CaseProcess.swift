@@ -9,6 +9,8 @@ struct CaseProcess {
     var milliseconds: UInt64 = 0
     /// What the kernel held the case to; nil when it was to run with the caller's rights, or did not get so far.
     var confinement: Confinement?
+    /// The plugins around it; nil when the case needed none.
+    var surroundings: JSONValue?
   }
 
   /// The descriptor on which the child reports.
@@ -21,6 +23,7 @@ struct CaseProcess {
   let seed: UInt64
   let timeoutMs: UInt64
   let isConfined: Bool
+  let plan: SurroundingsPlan
 
   func run() throws(HostError) -> Report {
     var (report, errors): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
@@ -61,7 +64,8 @@ struct CaseProcess {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     posix_spawnattr_setpgroup(&attributes, 0)
     let words =
-      ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed)] + (isConfined ? ["--confine"] : [])
+      ["symbolon", VerifyCase.name, path, "--case", name, "--seed", String(seed), "--surroundings", plan.json.text]
+      + (isConfined ? ["--confine"] : [])
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     var environment: [UnsafeMutablePointer<CChar>?] = Self.environment(folder).map { strdup($0) } + [nil]
     defer { for pointer in pointers + environment { free(pointer) } }
@@ -132,7 +136,9 @@ struct CaseProcess {
     if let object = try? JSONValue(parsing: report.utf8), let word = object[key: "outcome"]?.string,
       let outcome = Outcome(rawValue: word)
     {
-      return Report(outcome: outcome, message: object[key: "message"]?.string ?? "")
+      var report = Report(outcome: outcome, message: object[key: "message"]?.string ?? "")
+      report.surroundings = object[key: "surroundings"]
+      return report
     }
     let last = errors.split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }.suffix(2)
     let words = last.isEmpty ? "" : " Its last words: \(last.joined(separator: " ").prefix(200))"
@@ -155,5 +161,9 @@ extension CaseProcess.Report {
     }
   }
 
-  var json: JSONValue { .object(["outcome": .string(outcome.rawValue), "message": .string(message)]) }
+  var json: JSONValue {
+    var members: [String: JSONValue] = ["outcome": .string(outcome.rawValue), "message": .string(message)]
+    members["surroundings"] = surroundings
+    return .object(members)
+  }
 }

@@ -8,19 +8,19 @@ enum LifeCases {
     do throws(HostError) {
       try body()
     } catch {
-      throw .skip("\(step) fails in the verifier, which has no other plugins: \(error.message)")
+      throw .skip("\(step) fails in the verifier: \(error.message)")
     }
   }
 
   static let all: [ConformanceCase] = [
     ConformanceCase("life.cycle", "It is made, started, stopped and freed", needs: "description.valid") {
       context throws(CaseEnd) in
-      let subject = try Subject(try context.library())
+      let subject = try context.subject()
       do throws(HostError) {
         try subject.create()
         try subject.start()
       } catch {
-        return .warning("It does not start here, where it has no other plugins: \(error.message)")
+        return .warning("It does not start here: \(error.message)\(subject.absence)")
       }
       subject.stop()
       subject.destroy()
@@ -28,16 +28,11 @@ enum LifeCases {
     },
     ConformanceCase("life.no-services", "Without services it works or says what it lacks", needs: "description.valid") {
       context throws(CaseEnd) in
-      let subject = try Subject(try context.library(), grants: false)
-      do throws(HostError) {
-        try subject.create()
-        try subject.start()
-      } catch {
+      let library = try context.library()
+      do throws(HostError) { try BareHost.live(library) } catch {
         return error.code.hasPrefix("status_") || error.message.isEmpty
           ? .failed("It ends with status \(error.status) and gives no sentence.") : .success
       }
-      subject.stop()
-      subject.destroy()
       return .success
     },
     ConformanceCase("life.restart", "It can be stopped and started again, ten times", needs: "life.cycle") {
@@ -53,7 +48,7 @@ enum LifeCases {
     },
     ConformanceCase("life.unstarted", "What was made and never started can be freed", needs: "life.cycle") {
       context throws(CaseEnd) in
-      let subject = try Subject(try context.library())
+      let subject = try context.subject()
       try attempt("create") { () throws(HostError) in try subject.create() }
       subject.destroy()
       return .success
@@ -62,7 +57,7 @@ enum LifeCases {
       context throws(CaseEnd) in
       let library = try context.library()
       guard library.native.pointee.create != nil else { return .skipped("It makes no instance.") }
-      let subject = try Subject(library)
+      let subject = try context.subject(library)
       try attempt("create") { () throws(HostError) in try subject.create() }
       subject.destroy()
       func grow(_ count: Int) throws(CaseEnd) -> Int {
@@ -88,7 +83,7 @@ enum LifeCases {
       context throws(CaseEnd) in
       let library = try context.library()
       guard !library.description.isExclusive else { return .skipped("It is exclusive.") }
-      let (old, new) = (try Subject(library), try Subject(library))
+      let (old, new) = (try context.subject(library), try context.subject(library))
       try attempt("The first start") { () throws(HostError) in
         try old.create()
         try old.start()

@@ -20,12 +20,15 @@ enum ProcessCases {
     },
     ConformanceCase("process.output", "It writes nothing to standard output", needs: "method.keeps-nothing") {
       context throws(CaseEnd) in
+      let library = try context.library()
+      // What the other plugins do is none of its faults.
+      try context.surround(library)
       let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
       var template = Array("\(place)/symbolon-verify-XXXXXX".utf8CString)
       let file = mkstemp(&template)
       unlink(template)
       guard file >= 0, dup2(file, STDOUT_FILENO) >= 0 else { throw .skip("No file can be made in \(place).") }
-      try live(context)
+      try live(context, library)
       fflush(nil)
       let size = lseek(file, 0, SEEK_END)
       return size == 0 ? .success : .failed("It wrote \(size) bytes to standard output: use symbolon.log/1.")
@@ -37,6 +40,7 @@ enum ProcessCases {
         $0.hasPrefix("libswift") || $0.contains("dispatch")
       }
       let library = try context.library()
+      try context.surround(library)
       let before = ProcessState.threads
       try live(context, library)
       let limit = MonotonicClock.nanoseconds + 2_000_000_000
@@ -49,6 +53,7 @@ enum ProcessCases {
     ConformanceCase("process.descriptors", "Its files are closed with it", needs: "method.keeps-nothing") {
       context throws(CaseEnd) in
       let library = try context.library()
+      try context.surround(library)
       let before = ProcessState.descriptors
       try live(context, library)
       let left = ProcessState.descriptors.filter { before[$0.key] == nil }
@@ -71,7 +76,7 @@ enum ProcessCases {
   private static func live(_ context: CaseContext, _ library: Library? = nil) throws(CaseEnd) {
     let opened: Library
     if let library { opened = library } else { opened = try context.library() }
-    let subject = try Subject(opened)
+    let subject = try context.subject(opened)
     do throws(HostError) {
       try subject.create()
       try subject.start()
@@ -87,15 +92,23 @@ enum ProcessCases {
     _ name: String, _ summary: String, _ read: @escaping @Sendable () -> String
   ) -> ConformanceCase {
     ConformanceCase(name, summary, needs: "method.keeps-nothing") { context throws(CaseEnd) in
+      let fresh = read()
+      let library = try context.library()
+      if let change = change(fresh, read()) { return .failed(change) }
+      // What the other plugins change is none of its faults.
+      try context.surround(library)
       let before = read()
-      try live(context)
-      let after = read()
-      guard before != after else { return .success }
-      let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
-      let (gone, come) = (old.filter { !new.contains($0) }, new.filter { !old.contains($0) })
-      let change = [gone.first.map { "“\($0.prefix(80))” is gone" }, come.first.map { "“\($0.prefix(80))” has come" }]
-      return .failed("\(change.compactMap(\.self).joined(separator: ", ")): the process is the host's.")
+      try live(context, library)
+      return change(before, read()).map { .failed($0) } ?? .success
     }
+  }
+
+  private static func change(_ before: String, _ after: String) -> String? {
+    guard before != after else { return nil }
+    let (old, new) = (before.split(separator: "\n"), after.split(separator: "\n"))
+    let (gone, come) = (old.filter { !new.contains($0) }, new.filter { !old.contains($0) })
+    let change = [gone.first.map { "“\($0.prefix(80))” is gone" }, come.first.map { "“\($0.prefix(80))” has come" }]
+    return "\(change.compactMap(\.self).joined(separator: ", ")): the process is the host's."
   }
 }
 

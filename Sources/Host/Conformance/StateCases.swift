@@ -43,7 +43,7 @@ enum StateCases {
     guard let table = library.state?.pointee, let schema = library.description.state else {
       throw .skip("It hands over no state.")
     }
-    let subject = started ? try context.started() : try Subject(library)
+    let subject = started ? try context.started() : try context.subject(library)
     if started {
       _ = try Sweep.run(context, subject, .ordinary, rounds: 5, rules: [])
     } else {

@@ -52,6 +52,11 @@ package struct WalletStore: Sendable {
     return listings
   }
 
+  /// The node's own key, made at the first use.
+  func nodeKey() throws(HostError) -> SigningKey {
+    names().contains("node") ? try open("node") : try create("node")
+  }
+
   /// Makes a new key; refuses to overwrite.
   package func create(_ name: String) throws(HostError) -> SigningKey {
     try check(name)

@@ -57,10 +57,12 @@ extension Node {
   }
 
   /// Joins a candidate with what it holds of the host; none of its code runs.
-  func makeGeneration(_ candidate: Candidate) throws(HostError) -> Generation {
+  ///
+  /// - Parameter storage: its folder, when that is not the one of its id.
+  func makeGeneration(_ candidate: Candidate, storage: String? = nil) throws(HostError) -> Generation {
     let id = candidate.id
     let layer = place(id)
-    let folder = "\(data)/\(id)"
+    let folder = storage ?? "\(data)/\(id)"
     try makeFolder(folder, mode: 0o700)
     let plugin = configuration.plugins.first { $0.id == id }
     let grants = Grants(for: candidate.description, limit: plugin?.permissions)
@@ -79,7 +81,7 @@ extension Node {
       methods[name] = try LoadedMethod(row, function: function, counters: layer.counters(for: name))
     }
     return Generation(
-      number: nextGeneration(of: id), of: candidate, methods: methods, imports: imports, host: context)
+      number: nextGeneration(of: id), of: candidate, in: layer, methods: methods, imports: imports, host: context)
   }
 
   /// create() and start(), with the plugin's name in the error.
