@@ -43,12 +43,12 @@ import Testing
     var tiny = TinyModel()
     tiny.architecture = "mamba"
     #expect(try code(tiny.bytes()) == "unsupported_architecture")
-    // One key, and one tensor of type 12 (Q4_K).
+    // One key, and one tensor of type 10 (Q2_K).
     var file = Array("GGUF".utf8) + TinyModel.little(UInt32(3)) + TinyModel.little(UInt64(1))
     file += TinyModel.little(UInt64(1)) + TinyModel.little(UInt64(20)) + Array("general.architecture".utf8)
     file += TinyModel.little(UInt32(8)) + TinyModel.little(UInt64(5)) + Array("llama".utf8)
     file += TinyModel.little(UInt64(1)) + [0x77] + TinyModel.little(UInt32(1)) + TinyModel.little(UInt64(256))
-    file += TinyModel.little(UInt32(12)) + TinyModel.little(UInt64(0)) + [UInt8](repeating: 0, count: 256)
+    file += TinyModel.little(UInt32(10)) + TinyModel.little(UInt64(0)) + [UInt8](repeating: 0, count: 256)
     #expect(try code(file) == "unsupported_type")
   }
 

@@ -128,7 +128,7 @@ package struct GGUFFile {
       guard let kind = TensorType(rawValue: type) else {
         throw InferenceError.model(
           path,
-          "stores \(name) as \(TensorType.name(type)); this engine runs F32, F16, Q4_0, Q4_1 and Q8_0. "
+          "stores \(name) as \(TensorType.name(type)); this engine runs \(TensorType.names). "
             + "Choose another quantisation of the model.", code: "unsupported_type")
       }
       guard let size = kind.bytes(shape) else {

@@ -1,19 +1,30 @@
 /// The ways to store a tensor that this engine runs, numbered as in GGUF.
-package enum TensorType: UInt32 {
+package enum TensorType: UInt32, CaseIterable, Sendable {
   case f32 = 0
   case f16 = 1
   case q4_0 = 2
   case q4_1 = 3
+  case q5_0 = 6
+  case q5_1 = 7
   case q8_0 = 8
+  case q4_k = 12
+  case q5_k = 13
+  case q6_k = 14
+  case bf16 = 30
 
   /// Values in a block, and the bytes they take.
   private var block: (values: Int, bytes: Int) {
     switch self {
     case .f32: (1, 4)
-    case .f16: (1, 2)
+    case .f16, .bf16: (1, 2)
     case .q4_0: (32, 18)
     case .q4_1: (32, 20)
+    case .q5_0: (32, 22)
+    case .q5_1: (32, 24)
     case .q8_0: (32, 34)
+    case .q4_k: (256, 144)
+    case .q5_k: (256, 176)
+    case .q6_k: (256, 210)
     }
   }
 
@@ -29,6 +40,9 @@ package enum TensorType: UInt32 {
     let (product, overflow) = total.multipliedReportingOverflow(by: block.bytes)
     return overflow ? nil : product
   }
+
+  /// The names of all types that this engine runs, for sentences.
+  static var names: String { allCases.map { name($0.rawValue) }.sorted().joined(separator: ", ") }
 
   /// The usual name of a type, also of those that this engine does not run.
   package static func name(_ number: UInt32) -> String {

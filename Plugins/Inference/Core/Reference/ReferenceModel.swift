@@ -76,7 +76,7 @@ package final class ReferenceModel: @unchecked Sendable {
     vocabulary = embedding.rows
     outputNorm = try reader.vector("output_norm.weight")
     head = gguf.tensors["output.weight"] == nil ? embedding : try reader.matrix("output.weight")
-    let rotation = try Rotation(reader, headSize: headSize)
+    let rotation = try Rotation(reader, headSize: headSize, layers: layerCount)
     layers = try (0..<layerCount).map { layer throws(InferenceError) in
       try Self.layer(layer, reader, family, rotation)
     }
@@ -145,6 +145,17 @@ extension ReferenceModel {
 
     func text(_ key: String) -> String? { gguf.keys["\(architecture).\(key)"]?.string }
 
+    /// A flag for each layer, or a period of which the last layer has no window.
+    func localLayers(of layers: Int) throws(InferenceError) -> [Bool] {
+      let key = "attention.sliding_window_pattern"
+      guard case .array(let flags) = gguf.keys["\(architecture).\(key)"] else {
+        let period = try count(key, otherwise: 6)
+        return (0..<layers).map { $0 % period < period - 1 }
+      }
+      guard flags.type == .bool, flags.count == layers else { throw wrong("has windows for other layers than it has") }
+      return flags.elements.map { $0 != 0 }
+    }
+
     func matrix(_ name: String) throws(InferenceError) -> ReferenceMatrix {
       guard let tensor = gguf.tensors[name], tensor.shape.count == 2,
         let storage = ReferenceMatrix.Storage(rawValue: tensor.type),
@@ -170,23 +181,27 @@ extension ReferenceModel {
     let global: ReferenceRotation
     let local: ReferenceRotation
     let window: Int?
-    private let period = 6
+    private let isLocal: [Bool]
 
-    init(_ reader: Reader, headSize: Int) throws(InferenceError) {
-      let isGemma = reader.architecture == "gemma3"
-      let base = try reader.number("rope.freq_base", otherwise: isGemma ? 1e6 : 1e4)
+    init(_ reader: Reader, headSize: Int, layers: Int) throws(InferenceError) {
+      let base = try reader.number("rope.freq_base", otherwise: 1e4)
       let dimension = try reader.count("rope.dimension_count", otherwise: headSize)
       guard dimension > 0, dimension <= headSize, dimension % 2 == 0 else {
         throw reader.wrong("rotates \(dimension) of \(headSize) dimensions")
       }
       var rotation = ReferenceRotation(base: base, dimension: dimension)
-      switch reader.text("rope.scaling.type") ?? "none" {
+      let old = try reader.number("rope.scale_linear", otherwise: 1)
+      let factor = try reader.number("rope.scaling.factor", otherwise: old)
+      let original = try reader.count(
+        "rope.scaling.original_context_length",
+        otherwise: reader.gguf.keys["\(reader.architecture).context_length"]?.count)
+      switch reader.text("rope.scaling.type") ?? (old == 1 ? "none" : "linear") {
       case "none": break
-      case "linear": rotation.scaleLinearly(by: Float(try reader.number("rope.scaling.factor", otherwise: 1)))
+      case "linear": rotation.scaleLinearly(by: Float(factor))
       case "yarn":
         rotation.scaleByYaRN(
-          base: base, factor: try reader.number("rope.scaling.factor", otherwise: 1),
-          original: try reader.number("rope.scaling.original_context_length", otherwise: 0),
+          base: base, factor: factor,
+          original: Double(original),
           attention: try reader.number("rope.scaling.attn_factor", otherwise: 1),
           fast: try reader.number("rope.scaling.yarn_beta_fast", otherwise: 32),
           slow: try reader.number("rope.scaling.yarn_beta_slow", otherwise: 1))
@@ -197,11 +212,11 @@ extension ReferenceModel {
       }
       global = rotation
       local = ReferenceRotation(base: try reader.number("rope.freq_base_swa", otherwise: 1e4), dimension: dimension)
-      let size = isGemma ? try reader.count("attention.sliding_window", otherwise: 0) : 0
+      let size = reader.architecture == "gemma3" ? try reader.count("attention.sliding_window", otherwise: 0) : 0
       window = size > 0 ? size : nil
+      isLocal = size > 0 ? try reader.localLayers(of: layers) : Array(repeating: false, count: layers)
     }
 
-    /// Gemma 3: five layers with a window, then one without.
-    func isLocal(_ layer: Int) -> Bool { window != nil && layer % period < period - 1 }
+    func isLocal(_ layer: Int) -> Bool { isLocal[layer] }
   }
 }
