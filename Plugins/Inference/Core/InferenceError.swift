@@ -12,6 +12,8 @@ package struct InferenceError: Error, Equatable, CustomStringConvertible {
     case unavailable
     /// The receiver went away.
     case cancelled
+    /// The time that the caller gave is over.
+    case late
     /// A file is missing, damaged or of a kind this engine does not run.
     case badModel
     /// A defect: of the machine, the model's numbers, or this program.

@@ -17,112 +17,158 @@ package final class InferenceEngine: Sendable {
     }
   }
 
+  /// How far the loading of a model is.
+  package struct LoadProgress: Sendable {
+    /// What is being done.
+    package enum Stage: String, Sendable { case hashing, packing, ready }
+
+    package let model: String
+    package let stage: Stage
+    /// 0 to 1.
+    package let share: Double
+    /// Since the loading began.
+    package let seconds: Double
+  }
+
   /// How the engine works.
   package struct Options: Sendable {
     /// Threads that compute; 0 for one a core.
     package var threads = 0
     /// The most positions of one sequence; 0 for the model's own limit.
     package var context = 0
-    /// Requests that may wait for their turn.
-    package var maxQueue = 32
-    /// Answers in the making at once.
-    package var maxActive = 8
+    /// Requests that may wait for their turn, for each model.
+    package var maxQueue = 64
+    /// Answers in the making at once, for each model.
+    package var maxActive = 16
+    /// Bytes for keys and values of all models; 0 for an eighth of the machine's memory, 256 MiB to 4 GiB.
+    package var kvMemory = 0
+    /// Bytes for the weights of all models; 0 for five eighths of the machine's memory.
+    package var modelMemory = 0
+    /// Whether a request for a known model loads it.
+    package var loadsOnDemand = true
+    /// Whether prefixes that were read before are used again.
+    package var prefixCache = true
+    /// Whether tokens are guessed from the text so far and verified together.
+    package var speculation = true
+    /// The instruction set that computes; nil for the best.
+    package var path: Int32?
     /// A folder for hashes already computed; nil computes them at every start.
     package var storage: String?
+    /// Hears how far the loading of models is, on the threads that load.
+    package var progress: (@Sendable (LoadProgress) -> Void)?
 
     package init() {}
+
+    var kvBytes: Int { kvMemory > 0 ? kvMemory : min(max(MachineMemory.bytes / 8, 256 << 20), 4 << 30) }
   }
 
-  /// What is known of a loaded model.
+  /// What is known of a model.
   package struct Description: Codable, Equatable, Sendable {
     package let id: String
-    package let sha256: String
+    /// Empty while nobody has read the file.
+    package internal(set) var sha256: String
     package let architecture: String
     package let quantization: String
-    package let context_length: Int
+    package internal(set) var context_length: Int
     package let size_bytes: Int
     package let created: Int
+    /// `loaded`, `loading`, `unloading` or `unloaded`.
+    package internal(set) var state: String
   }
 
-  private struct Entry: Sendable {
-    let description: Description
-    let scheduler: Scheduler
-  }
+  private let scheduler: Scheduler
+  private let library: ModelLibrary
+  private let options: Options
 
-  private let entries: [Entry]
-
-  /// Loads the models and starts their threads.
+  /// Makes the models known, starts the threads, and loads as many models as there is room for.
   ///
   /// The first is the one that requests without a model get.
   package init(_ sources: [Source], options: Options = Options()) throws(InferenceError) {
-    var entries: [Entry] = []
-    let limits = Scheduler.Limits(mostActive: max(1, options.maxActive), mostWaiting: max(1, options.maxQueue))
+    self.options = options
+    let pool = try WorkerPool(threads: options.threads > 0 ? options.threads : Int(symbolon_processors()))
+    scheduler = Scheduler(pool: pool, mostWaiting: max(1, options.maxQueue), memory: options.kvBytes)
+    library = ModelLibrary(options: options, scheduler: scheduler)
+    try scheduler.start()
     do throws(InferenceError) {
-      for source in sources {
-        let pool = try WorkerPool(threads: options.threads > 0 ? options.threads : Int(symbolon_processors()))
-        let hashes = VerifiedHashes(folder: options.storage)
-        let hash = try hashes.sha256(of: try MappedFile(source.path))
-        if let wanted = source.sha256?.lowercased(), wanted != hash {
-          throw InferenceError.model(
-            source.path, "has the SHA-256 \(hash), not \(wanted) as configured: fetch it again, or correct `sha256`.",
-            code: "wrong_hash")
-        }
-        let model = try Model(path: source.path, context: options.context, pool: pool)
-        let id = source.id ?? Self.name(of: source.path)
-        guard !entries.contains(where: { $0.description.id == id }) else {
-          throw InferenceError.model(source.path, "has the name \(id), which another has: give it an `id`.")
-        }
-        let description = Description(
-          id: id, sha256: hash, architecture: "llama", quantization: model.quantization,
-          context_length: model.context, size_bytes: model.file.bytes.count, created: model.file.modified)
-        let scheduler = try Scheduler(model, pool: pool, limits: limits)
-        try scheduler.start()
-        entries.append(Entry(description: description, scheduler: scheduler))
+      let ids = try sources.map { source throws(InferenceError) in try library.register(source) }
+      for (index, id) in ids.enumerated() where index == 0 || !options.loadsOnDemand || library.hasRoom(for: id) {
+        try library.load(id) { false }
       }
     } catch {
-      for entry in entries { entry.scheduler.stop() }
+      scheduler.stop()
       throw error
     }
-    self.entries = entries
   }
 
   /// Ends all answers and the threads.
   ///
   /// Nothing may be asked afterwards.
-  package func close() { for entry in entries { entry.scheduler.stop() } }
+  package func close() { scheduler.stop() }
 
-  package var models: [Description] { entries.map(\.description) }
+  package var models: [Description] { library.descriptions }
 
   /// The instruction set that computes.
-  package var path: String { String(cString: symbolon_path_name(symbolon_path_best())) }
+  package var path: String { String(cString: symbolon_path_name(options.path ?? symbolon_path_best())) }
+
+  /// Loads a model, known or new; returns what is known of it.
+  package func load(_ source: Source, isCancelled: () -> Bool = { false }) throws(InferenceError) -> Description {
+    let id = try library.register(source)
+    try library.load(id, isCancelled: isCancelled)
+    guard let description = models.first(where: { $0.id == id }) else {
+      throw InferenceError(.internal, "model_lost", "The model \"\(id)\" went away while it was loaded: try again.")
+    }
+    return description
+  }
+
+  /// Loads a model that is known by its id.
+  package func load(id: String, isCancelled: () -> Bool = { false }) throws(InferenceError) -> Description {
+    try library.load(id, isCancelled: isCancelled)
+    guard let description = models.first(where: { $0.id == id }) else {
+      throw InferenceError(.internal, "model_lost", "The model \"\(id)\" went away while it was loaded: try again.")
+    }
+    return description
+  }
+
+  /// Unloads a model after its running answers; it stays known.
+  package func unload(_ id: String) throws(InferenceError) { try library.unload(id) }
 
   /// The tokens a request's prompt has.
-  package func count(_ request: GenerationRequest) throws(InferenceError) -> Int {
-    try prompt(of: request, for: try entry(request.model).scheduler.model).count
+  package func count(_ request: GenerationRequest) throws -> Int {
+    try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
+      try prompt(of: request, for: model).count
+    }
   }
 
   /// Answers a request: calls `emit` with every event, on the calling thread, until the answer is complete.
   ///
-  /// Stops soon after `isCancelled` turns true or `emit` throws; then throws `cancelled` or what `emit` threw.
+  /// Stops soon after `isCancelled` turns true or `emit` throws; then throws `cancelled` or what `emit` threw. `deadline` is
+  /// on the monotonic clock, in nanoseconds.
   package func generate(
-    _ request: GenerationRequest, isCancelled: () -> Bool = { false }, emit: (GenerationEvent) throws -> Void
+    _ request: GenerationRequest, deadline: UInt64? = nil, isCancelled: () -> Bool = { false },
+    emit: (GenerationEvent) throws -> Void
   ) throws {
     try request.check()
-    let scheduler = try entry(request.model).scheduler
-    let prompt = try prompt(of: request, for: scheduler.model)
-    let room = scheduler.model.context - prompt.count
-    guard room > 0, request.maxTokens ?? 1 <= room else {
-      let wanted = request.maxTokens.map { " and \($0) for the answer" } ?? ""
-      throw InferenceError(
-        .invalidRequest, "context_length_exceeded",
-        "This model's context is \(scheduler.model.context) tokens, but the request takes \(prompt.count) for the prompt"
-          + "\(wanted): shorten the messages or lower `max_tokens`.",
-        parameter: room > 0 ? "max_tokens" : "messages")
+    try library.use(request.model, isCancelled: isCancelled, deadline: deadline) { id, model in
+      let prompt = try prompt(of: request, for: model)
+      let most = try room(for: request, prompt, model)
+      let writer = try AnswerWriter(request, prompt: prompt, maxTokens: most, model: model)
+      let job = Job(
+        prompt: prompt, work: .answer(writer, mostTokens: most, traced: request.receipt),
+        caller: request.caller ?? "", deadline: deadline)
+      try scheduler.submit(job, to: id)
+      let ending = try follow(job, isCancelled: isCancelled, emit: emit)
+      guard case .answered(let answer) = ending else { return }
+      try emit(
+        .end(
+          answer.finish, promptTokens: prompt.count, completionTokens: answer.completionTokens,
+          cachedTokens: answer.cachedTokens))
     }
-    let job = Job(
-      prompt: prompt, maxTokens: request.maxTokens ?? room, sampling: request.sampling, stops: request.stops)
-    try scheduler.submit(job)
-    // Whatever ends the loop early, the scheduler must not go on for nobody.
+  }
+
+  /// Hands a job's events on until it ends; cancels it when anything else ends the loop.
+  func follow(
+    _ job: Job, isCancelled: () -> Bool, emit: (GenerationEvent) throws -> Void
+  ) throws -> Job.Ending {
     var complete = false
     defer {
       if !complete {
@@ -132,32 +178,29 @@ package final class InferenceEngine: Sendable {
     }
     while true {
       if isCancelled() { throw InferenceError(.cancelled, "cancelled", "The request was cancelled.") }
-      switch job.next(milliseconds: 50) {
-      case nil: continue
-      case .event(let event):
-        if job.hasJustMadeRoom { scheduler.nudge() }
-        try emit(event)
-      case .failure(let error): throw error
-      case .finished:
-        complete = true
-        return
-      }
+      guard let delivery = job.next(milliseconds: 50) else { continue }
+      if delivery.madeRoom { scheduler.nudge() }
+      for event in delivery.events { try emit(event) }
+      guard let ending = delivery.ending else { continue }
+      complete = true
+      if case .failed(let error) = ending { throw error }
+      return ending
     }
   }
 
-  private func entry(_ id: String?) throws(InferenceError) -> Entry {
-    guard let id else {
-      guard let first = entries.first else {
-        throw InferenceError(.notFound, "model_not_found", "This node has no model: name one in plugins.conf.")
-      }
-      return first
-    }
-    guard let entry = entries.first(where: { $0.description.id == id }) else {
-      let names = entries.map(\.description.id).joined(separator: ", ")
+  /// How many tokens the answer may have.
+  private func room(for request: GenerationRequest, _ prompt: [Int32], _ model: Model) throws(InferenceError) -> Int {
+    let context = min(model.context, scheduler.budget.limit / KVPage.byteCount(of: model) * KVPage.positions)
+    let room = context - prompt.count
+    guard room > 0, request.maxTokens ?? 1 <= room else {
+      let wanted = request.maxTokens.map { " and \($0) for the answer" } ?? ""
       throw InferenceError(
-        .notFound, "model_not_found", "There is no model \"\(id)\" here; this node has \(names).", parameter: "model")
+        .invalidRequest, "context_length_exceeded",
+        "This model's context is \(context) tokens, but the request takes \(prompt.count) for the prompt"
+          + "\(wanted): shorten the messages or lower `max_tokens`.",
+        parameter: room > 0 ? "max_tokens" : "messages")
     }
-    return entry
+    return request.maxTokens ?? room
   }
 
   /// The tokens the model starts from: at least one.
@@ -177,11 +220,5 @@ package final class InferenceEngine: Sendable {
     }
     guard !tokens.isEmpty else { throw GenerationRequest.wrong("prompt", "must not be empty") }
     return tokens
-  }
-
-  /// The last part of a path, without `.gguf`.
-  private static func name(of path: String) -> String {
-    let last = path.split(separator: "/").last.map(String.init) ?? path
-    return last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last
   }
 }

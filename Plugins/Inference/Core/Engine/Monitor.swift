@@ -39,6 +39,13 @@ final class Monitor<State>: @unchecked Sendable {
     return body(&state)
   }
 
+  /// Runs the body with the lock held and wakes nobody: for what changes nothing that others wait for.
+  func quietly<Value>(_ body: (inout State) -> Value) -> Value {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body(&state)
+  }
+
   /// Waits until the body gives a value, or until the time is over.
   func wait<Value>(milliseconds: Int? = nil, _ body: (inout State) -> Value?) -> Value? {
     var end = timespec()

@@ -4,40 +4,40 @@
   import Musl
 #endif
 
-/// Runs the sequences of one model on a thread of its own: every step advances all of them together.
+/// Runs the sequences of all models on a thread of its own: every step advances those of one model together.
 ///
-/// `@unchecked Sendable`: `session` and `active` belong to the scheduler's thread; the rest is constant or in a `Monitor`.
+/// `@unchecked Sendable`: what is not constant or in `shared` belongs to the scheduler's thread.
 final class Scheduler: @unchecked Sendable {
   /// What callers and the thread share.
-  private struct Shared {
-    var waiting: [Job] = []
-    var stopping = false
-    var stopped = false
+  struct Shared {
+    var incoming: [(lane: String, job: Job)] = []
+    var newLanes: [Lane] = []
+    /// Models that are in the scheduler, or on their way into it.
+    var present: Set<String> = []
+    /// Models that shall leave it.
+    var leaving: Set<String> = []
+    var queues: [String: QueueOutlook] = [:]
     /// Raised when a job was cancelled or a slow receiver caught up.
     var nudged = false
+    var stopping = false
+    var stopped = false
   }
 
-  /// Limits of the scheduler.
-  package struct Limits: Sendable {
-    /// Answers in the making at once.
-    var mostActive: Int
-    /// Requests that may wait for their turn.
-    var mostWaiting: Int
-  }
+  let budget: PageBudget
+  let pool: WorkerPool
+  private let mostWaiting: Int
+  let shared = Monitor(Shared())
+  var lanes: [Lane] = []
+  /// Counts the loops: the clock by which prefixes grow old.
+  private(set) var turn: UInt64 = 0
+  private var arrivals: UInt64 = 0
+  private var nextLane = 0
 
-  let model: Model
-  private let limits: Limits
-  private let shared = Monitor(Shared())
-  private let session: Session
-  private var active: [ActiveSequence] = []
-
-  /// Prompt columns of a step while others wait for their next token: bounds how long they wait.
-  private static let prefillBesideDecode = 64
-
-  init(_ model: Model, pool: WorkerPool, limits: Limits) throws(InferenceError) {
-    self.model = model
-    self.limits = limits
-    session = try Session(model, pool: pool, logitRows: limits.mostActive)
+  /// At most `mostWaiting` jobs of a model may wait for their turn; keys and values may take `memory` bytes.
+  init(pool: WorkerPool, mostWaiting: Int, memory: Int) {
+    self.pool = pool
+    self.mostWaiting = mostWaiting
+    budget = PageBudget(limit: memory)
   }
 
   /// Starts the thread; it holds the scheduler until `stop`.
@@ -58,124 +58,179 @@ final class Scheduler: @unchecked Sendable {
     pthread_detach(thread)
   }
 
-  /// Ends all answers with an error and waits for the thread to leave.
+  /// Ends all jobs with an error and waits for the thread to leave.
   func stop() {
     shared.withLock { $0.stopping = true }
     _ = shared.wait { $0.stopped ? true : nil }
   }
 
-  /// Puts a job in the queue, or refuses it when the queue is full.
-  func submit(_ job: Job) throws(InferenceError) {
-    enum Answer { case queued, full(Int), stopping }
+  /// Takes a model in.
+  func add(_ lane: Lane) {
+    shared.withLock { shared in
+      shared.newLanes.append(lane)
+      shared.present.insert(lane.id)
+      shared.queues[lane.id] = QueueOutlook()
+    }
+  }
+
+  /// Lets a model go when its jobs have ended, and waits for that.
+  func remove(_ id: String) {
+    shared.withLock { _ = $0.leaving.insert(id) }
+    _ = shared.wait { shared in shared.present.contains(id) && !shared.stopped ? nil : true }
+  }
+
+  /// Puts a job in a model's queue, or refuses it when the queue is full; `beyond` ignores that limit.
+  func submit(_ job: Job, to lane: String, beyond: Bool = false) throws(InferenceError) {
+    enum Answer { case queued, full(Int, seconds: Int), gone }
     let answer: Answer = shared.withLock { shared in
-      if shared.stopping { return .stopping }
-      if shared.waiting.count >= limits.mostWaiting { return .full(shared.waiting.count) }
-      shared.waiting.append(job)
+      guard !shared.stopping, shared.present.contains(lane), var queue = shared.queues[lane] else { return .gone }
+      defer { shared.queues[lane] = queue }
+      if queue.count >= mostWaiting, !beyond { return .full(queue.count, seconds: queue.refuse()) }
+      queue.add(job)
+      shared.incoming.append((lane, job))
       return .queued
     }
     switch answer {
     case .queued: return
-    case .stopping: throw Self.stoppingError
-    case .full(let count):
+    case .gone: throw Self.stoppingError
+    case .full(let count, let seconds):
       throw InferenceError(
-        .exhausted, "queue_full", "\(count) requests wait already: try again in a few seconds.",
-        retryAfterSeconds: max(1, count / 4))
+        .exhausted, "queue_full",
+        "\(count) requests wait already: try again in \(seconds) second\(seconds == 1 ? "" : "s").",
+        retryAfterSeconds: seconds)
     }
   }
 
   /// Tells the thread that a job was cancelled or its mailbox emptied.
   func nudge() { shared.withLock { $0.nudged = true } }
 
-  private static let stoppingError = InferenceError(
+  static let stoppingError = InferenceError(
     .unavailable, "engine_stopping", "The engine is stopping: try again when the node is back.", retryAfterSeconds: 5)
 
   private func run() {
-    while true {
-      let runnable = active.contains { !$0.job.isFull }
-      let room = limits.mostActive - active.count
-      let admitted: [Job]? = shared.wait { shared in
-        if shared.stopping { return [] }
-        let admits = room > 0 && !shared.waiting.isEmpty
-        guard runnable || admits || shared.nudged else { return nil }
-        shared.nudged = false
-        let jobs = Array(shared.waiting.prefix(max(room, 0)))
-        shared.waiting.removeFirst(jobs.count)
-        return jobs
+    var isIdle = false
+    while receive(wait: isIdle) {
+      turn += 1
+      drop()
+      var admitted = false
+      for lane in lanes where admit(to: lane) { admitted = true }
+      isIdle = !stepNext() && !admitted
+      removeLanes()
+    }
+    end()
+  }
+
+  /// Takes in what callers have left; waits for something if told to. False when the engine stops.
+  private func receive(wait: Bool) -> Bool {
+    func take(_ shared: inout Shared) -> (jobs: [(lane: String, job: Job)], lanes: [Lane], stopping: Bool) {
+      defer { (shared.incoming, shared.newLanes, shared.nudged) = ([], [], false) }
+      return (shared.incoming, shared.newLanes, shared.stopping)
+    }
+    let news =
+      wait
+      ? shared.wait(milliseconds: millisecondsToDeadline()) { shared in
+        let isNew =
+          !shared.incoming.isEmpty || !shared.newLanes.isEmpty || shared.nudged || shared.stopping
+          || shared.leaving.contains { id in self.lanes.contains { $0.id == id && $0.isEmpty } }
+        return isNew ? take(&shared) : nil
+      } : shared.quietly { take(&$0) }
+    guard let news else { return true }
+    lanes += news.lanes
+    for (id, job) in news.jobs {
+      guard let lane = lanes.first(where: { $0.id == id }), !news.stopping else {
+        job.fail(Self.stoppingError)
+        continue
       }
-      if shared.withLock({ $0.stopping }) { break }
-      for job in admitted ?? [] { admit(job) }
-      active.removeAll { $0.job.isCancelled }
-      step()
+      arrivals += 1
+      lane.waiting.append(
+        TokenSequence(job, arrival: arrivals, model: lane.model), order: arrivals, caller: job.caller)
     }
-    let abandoned = shared.withLock { shared in
-      defer { shared.waiting = [] }
-      return shared.waiting
-    }
-    for job in abandoned + active.map(\.job) { job.fail(Self.stoppingError) }
-    active = []
-    shared.withLock { $0.stopped = true }
+    return !news.stopping
   }
 
-  private func admit(_ job: Job) {
-    guard !job.isCancelled else { return }
-    do throws(InferenceError) {
-      let cache = try SequenceCache(model, positions: job.prompt.count + job.maxTokens)
-      active.append(ActiveSequence(job, cache: cache))
-    } catch { job.fail(error) }
+  /// Until the first deadline of a job; nil when none has one.
+  private func millisecondsToDeadline() -> Int? {
+    var first = UInt64.max
+    for lane in lanes {
+      for sequence in lane.active + lane.preempted { first = min(first, sequence.job.deadline ?? .max) }
+      lane.waiting.forEach { first = min(first, $0.job.deadline ?? .max) }
+    }
+    guard first < .max else { return nil }
+    let now = monotonicNanoseconds()
+    return first > now ? Int(clamping: (first - now) / 1_000_000 + 1) : 1
   }
 
-  /// One step: a column for each answer in progress, then prompts in the order they came.
-  private func step() {
-    var columns: [Session.Column] = []
-    var parts: [(sequence: Int, count: Int)] = []
-    for index in active.indices where active[index].isDecoding && !active[index].job.isFull {
-      columns.append(contentsOf: active[index].columns(limit: 1))
-      parts.append((index, 1))
-    }
-    let prefillLimit =
-      columns.isEmpty ? session.columns : min(columns.count + Self.prefillBesideDecode, session.columns)
-    for index in active.indices where !active[index].isDecoding && columns.count < prefillLimit {
-      let part = active[index].columns(limit: prefillLimit - columns.count)
-      columns.append(contentsOf: part)
-      parts.append((index, part.count))
-    }
-    guard !columns.isEmpty else { return }
-    do throws(StepFailure) {
-      let logits = try session.step(columns)
-      deliver(logits, columns, parts)
-    } catch { fail(error, parts) }
-  }
-
-  /// Gives each sequence its row of logits; drops those that are complete.
-  private func deliver(
-    _ logits: UnsafeBufferPointer<Float>, _ columns: [Session.Column], _ parts: [(sequence: Int, count: Int)]
-  ) {
-    let vocabulary = model.tokenizer.vocabularySize
-    var finished: Set<Int> = []
-    var row = 0
-    var column = 0
-    for (index, count) in parts {
-      column += count
-      active[index].advance(count)
-      guard columns[column - 1].wantsLogits else { continue }
-      let own = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
-      row += 1
-      if active[index].take(own, model.tokenizer, path: session.path) { finished.insert(index) }
-    }
-    guard !finished.isEmpty else { return }
-    active = active.indices.filter { !finished.contains($0) }.map { active[$0] }
-  }
-
-  /// A fault belongs to the sequence whose column it struck; the others run on.
-  private func fail(_ failure: StepFailure, _ parts: [(sequence: Int, count: Int)]) {
-    var column = 0
-    for (index, count) in parts {
-      if (column..<column + count).contains(failure.column) {
-        active[index].job.fail(failure.error)
-        active.remove(at: index)
-        return
+  /// Lets go of jobs that nobody wants any more.
+  private func drop() {
+    let now = monotonicNanoseconds()
+    for lane in lanes {
+      let gone = lane.removeAll(now: turn) { $0.job.isCancelled || $0.job.isLate(now) }
+      for sequence in gone.begun + gone.unbegun where !sequence.job.isCancelled {
+        sequence.job.fail(
+          InferenceError(.late, "deadline_exceeded", "The time for this request is over: ask for less, or allow more."))
       }
-      column += count
+      if !gone.unbegun.isEmpty { left(gone.unbegun, lane) }
     }
   }
+
+  /// Takes note of jobs that wait no longer.
+  func left(_ sequences: [TokenSequence], _ lane: Lane) {
+    shared.quietly { shared in
+      for sequence in sequences { shared.queues[lane.id]?.remove(sequence.job) }
+    }
+  }
+
+  /// One step of the next model that has something to do.
+  private func stepNext() -> Bool {
+    for offset in lanes.indices {
+      let index = (nextLane + offset) % lanes.count
+      if step(lanes[index]) {
+        nextLane = index + 1
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Lets go of models that shall leave and have nothing to do.
+  private func removeLanes() {
+    guard lanes.contains(where: \.isEmpty) else { return }
+    let leaving = shared.quietly { shared in
+      shared.leaving.filter { id in !shared.incoming.contains { $0.lane == id } }
+    }
+    for lane in lanes where lane.isEmpty && leaving.contains(lane.id) {
+      lanes.removeAll { $0 === lane }
+      lane.close()
+      shared.withLock { shared in
+        shared.present.remove(lane.id)
+        shared.leaving.remove(lane.id)
+        shared.queues[lane.id] = nil
+      }
+    }
+  }
+
+  private func end() {
+    let abandoned = shared.quietly { shared in
+      defer { shared.incoming = [] }
+      return shared.incoming.map(\.job)
+    }
+    for job in abandoned { job.fail(Self.stoppingError) }
+    for lane in lanes {
+      let gone = lane.removeAll(now: turn) { _ in true }
+      for sequence in gone.begun + gone.unbegun { sequence.job.fail(Self.stoppingError) }
+      lane.close()
+    }
+    lanes = []
+    shared.withLock { shared in
+      shared.present = []
+      shared.stopped = true
+    }
+  }
+}
+
+/// The clock of deadlines.
+func monotonicNanoseconds() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

@@ -13,11 +13,22 @@ package struct VerifiedHashes {
 
   package init(folder: String?) { self.folder = folder }
 
-  /// The hash of a file in lowercase hex.
-  package func sha256(of file: MappedFile) throws(InferenceError) -> String {
-    if let known = read()[file.stamp] { return known }
+  /// The hash of a file if it is remembered.
+  package func known(_ file: MappedFile) -> String? { read()[file.stamp] }
+
+  /// The hash of a file in lowercase hex; `progress` hears the share that has been read, 0 to 1.
+  package func sha256(of file: MappedFile, progress: (Double) -> Void = { _ in }) throws(InferenceError) -> String {
+    if let known = known(file) { return known }
     var digest = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256(&digest, file.bytes.bindMemory(to: UInt8.self).baseAddress, UInt64(file.bytes.count))
+    var state = crypto_hash_sha256_state()
+    crypto_hash_sha256_init(&state)
+    let piece = 16 << 20
+    for start in stride(from: 0, to: file.bytes.count, by: piece) {
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<min(start + piece, file.bytes.count)])
+      crypto_hash_sha256_update(&state, bytes.bindMemory(to: UInt8.self).baseAddress, UInt64(bytes.count))
+      progress(Double(start + bytes.count) / Double(file.bytes.count))
+    }
+    crypto_hash_sha256_final(&state, &digest)
     let hash = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     remember(file.stamp, hash)
     return hash

@@ -91,7 +91,7 @@ package final class Model: @unchecked Sendable {
     return arena
   }
 
-  private static func quantization(_ gguf: GGUFFile) -> String {
+  static func quantization(_ gguf: GGUFFile) -> String {
     switch gguf.keys["general.file_type"]?.count {
     case 0: return "F32"
     case 1: return "F16"

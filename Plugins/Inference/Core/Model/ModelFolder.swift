@@ -29,4 +29,10 @@ package enum ModelFolder {
     }
     return names.sorted()
   }
+
+  /// What a model is called when nobody gave it a name: the last part of its path, without `.gguf`.
+  package static func name(of path: String) -> String {
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    return last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last
+  }
 }

@@ -28,6 +28,21 @@ package final class KVPage: @unchecked Sendable {
     return page
   }
 
+  /// Takes over the first `count` positions of another page of the same model; the rest stays as it was.
+  package func copy(first count: Int, of page: KVPage, _ model: Model) {
+    precondition(count >= 0 && count <= KVPage.positions)
+    guard let target = start, let source = page.start else { return }
+    let size = model.sizes.headSize
+    let half = KVPage.positions * size
+    // Keys lie in tiles of 16 positions, values position by position.
+    let keys = (count + 15) / 16 * 16 * size
+    for head in 0..<memory.bytes.count / (half * 4) {
+      let start = head * half * 2
+      (target + start).update(from: source + start, count: keys)
+      (target + start + half).update(from: source + start + half, count: count * size)
+    }
+  }
+
   fileprivate var start: UnsafeMutablePointer<UInt16>? {
     memory.bytes.baseAddress?.assumingMemoryBound(to: UInt16.self)
   }
@@ -75,6 +90,12 @@ package final class SequenceCache: @unchecked Sendable {
     table[pages.count] = page.start
     pages.append(page)
     handle.pointee.pages = Int32(pages.count)
+  }
+
+  /// Puts another page with the same content in the place of one.
+  package func replace(_ page: KVPage, at index: Int) {
+    table[index] = page.start
+    pages[index] = page
   }
 
   /// Gives up the pages after the first `count`.

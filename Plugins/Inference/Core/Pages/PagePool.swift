@@ -82,6 +82,9 @@ package final class PagePool<Memory> {
     if !discard, spare.count < Self.mostSpare { spare.append(page.memory) } else { budget.giveBack(pageBytes) }
   }
 
+  /// Unused pages that are kept.
+  package var spareCount: Int { spare.count }
+
   /// Gives unused pages back to the system; whether there were any.
   @discardableResult
   package func dropSpare() -> Bool {
