@@ -17,6 +17,17 @@ let inference = Plugin(
       "Answer a request: {model, messages or prompt, max_tokens, temperature, top_k, top_p, seed, stop}",
       [], json("request"), stream: json("events")
     ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.generate(call, out, request) },
+    Method(
+      "embed", "Turn texts into vectors: {model, input: [text, …]}", .reads, json("request"),
+      returns: json("embeddings", of: EmbeddingView.self)
+    ) { (layer: InferenceLayer, call: Call, request: JSON) in try layer.embed(call, request) },
+    Method(
+      "load", "Load a model: {id} of a known one, or {path, sha256, id} of a .gguf file", [], json("model"),
+      returns: json("loaded", of: ModelView.self)
+    ) { (layer: InferenceLayer, call: Call, request: JSON) in try layer.load(call, request) },
+    Method("unload", "Unload a model when its running answers have ended", [], text("id")) {
+      (layer: InferenceLayer, _: Call, id: String) in try layer.unload(id)
+    },
   ],
   create: { (host: Host) in try InferenceLayer(host) },
   start: { layer in try layer.start() }, stop: { layer in layer.stop() })

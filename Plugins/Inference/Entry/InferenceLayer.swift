@@ -5,76 +5,6 @@ import Synchronization
 /// What `inference.models` tells of a model.
 typealias ModelView = InferenceEngine.Description
 
-/// `[plugin.inference.settings]`.
-private struct Settings: Decodable {
-  /// One model: a path, or a table with the hash it must have and a name.
-  enum Model: Decodable {
-    case path(String)
-    case table(path: String, sha256: String?, id: String?)
-
-    private enum Key: String, CodingKey, CaseIterable { case path, sha256, id }
-
-    init(from decoder: any Decoder) throws {
-      if let path = try? decoder.singleValueContainer().decode(String.self) {
-        self = .path(path)
-        return
-      }
-      let table = try decoder.container(keyedBy: Key.self)
-      self = .table(
-        path: try table.decode(String.self, forKey: .path),
-        sha256: try table.decodeIfPresent(String.self, forKey: .sha256),
-        id: try table.decodeIfPresent(String.self, forKey: .id))
-    }
-
-    var source: InferenceEngine.Source {
-      switch self {
-      case .path(let path): InferenceEngine.Source(path: expanded(path))
-      case .table(let path, let sha256, let id):
-        InferenceEngine.Source(path: expanded(path), sha256: sha256, id: id)
-      }
-    }
-  }
-
-  let models: [Model]?
-  let folder: String?
-  let threads: Int?
-  let maxQueue: Int?
-  let maxActive: Int?
-  let context: Int?
-
-  private enum Key: String, CodingKey, CaseIterable {
-    case models, folder, threads, context
-    case maxQueue = "max_queue"
-    case maxActive = "max_active"
-  }
-
-  /// Any name, to find those that mean nothing.
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-
-    init?(intValue: Int) { nil }
-  }
-
-  init(from decoder: any Decoder) throws {
-    let names = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue)
-    if let unknown = names.sorted().first(where: { Key(rawValue: $0) == nil }) {
-      let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: [], debugDescription: "there is no setting `\(unknown)`; there are \(known)"))
-    }
-    let table = try decoder.container(keyedBy: Key.self)
-    models = try table.decodeIfPresent([Model].self, forKey: .models)
-    folder = try table.decodeIfPresent(String.self, forKey: .folder)
-    threads = try table.decodeIfPresent(Int.self, forKey: .threads)
-    maxQueue = try table.decodeIfPresent(Int.self, forKey: .maxQueue)
-    maxActive = try table.decodeIfPresent(Int.self, forKey: .maxActive)
-    context = try table.decodeIfPresent(Int.self, forKey: .context)
-  }
-}
-
 /// The layer between the host and the engine.
 final class InferenceLayer: Sendable {
   private let host: Host
@@ -85,22 +15,12 @@ final class InferenceLayer: Sendable {
   /// Reads the settings; loads nothing yet.
   init(_ host: Host) throws(Failure) {
     let settings = try host.settings(as: Settings.self)
-    var options = InferenceEngine.Options()
-    options.threads = try Self.number("threads", settings.threads, 0...64, otherwise: 0)
-    options.maxQueue = try Self.number("max_queue", settings.maxQueue, 1...100_000, otherwise: options.maxQueue)
-    options.maxActive = try Self.number("max_active", settings.maxActive, 1...64, otherwise: options.maxActive)
-    options.context = try Self.number("context", settings.context, 0...1_048_576, otherwise: 0)
+    var options = try settings.options()
     options.storage = host.storage
+    options.progress = LoadReport(host).hear
     self.host = host
     self.options = options
-    var sources = (settings.models ?? []).map(\.source)
-    if let folder = settings.folder { sources += try Self.files(in: expanded(folder)) }
-    guard !sources.isEmpty else {
-      throw Failure(
-        .invalidArgument, "no_models",
-        "[plugin.inference.settings] names no model: set `models = [\"~/.symbolon/models/….gguf\"]` or `folder`.")
-    }
-    self.sources = sources
+    sources = try settings.sources()
   }
 
   /// Loads the models.
@@ -109,11 +29,17 @@ final class InferenceLayer: Sendable {
     let loaded = try failing { () throws(InferenceError) in try InferenceEngine(sources, options: options) }
     let milliseconds = (host.clock.monotonicNanoseconds - began) / 1_000_000
     engine.withLock { $0 = loaded }
+    let models = loaded.models
+    guard !models.isEmpty else {
+      return host.log.warning(
+        "no models: set `models` or `folder` in [plugin.inference.settings], or call inference.load", [:])
+    }
     host.log.info(
-      "models loaded",
+      "models ready",
       [
-        "models": loaded.models.map(\.id).joined(separator: ", "), "milliseconds": "\(milliseconds)",
-        "path": loaded.path,
+        "loaded": models.filter { $0.state == "loaded" }.map(\.id).joined(separator: ", "),
+        "known": models.filter { $0.state != "loaded" }.map(\.id).joined(separator: ", "),
+        "milliseconds": "\(milliseconds)", "path": loaded.path,
       ])
   }
 
@@ -125,9 +51,7 @@ final class InferenceLayer: Sendable {
   func count(_ request: JSON) throws(Failure) -> UInt32 {
     let engine = try running()
     return UInt32(
-      clamping: try failing { () throws(InferenceError) in
-        try engine.count(try GenerationRequest(json: request.text, seed: 0))
-      })
+      clamping: try failing { try engine.count(try GenerationRequest(json: request.text, seed: 0)) })
   }
 
   /// Answers; ends early when the receiver leaves, the call is cancelled or its deadline passes.
@@ -136,10 +60,48 @@ final class InferenceLayer: Sendable {
     let seed = try host.random(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let parsed = try failing { () throws(InferenceError) in try GenerationRequest(json: request.text, seed: seed) }
     do {
-      try engine.generate(parsed, isCancelled: { call.isCancelled }) { event in try out.write(event.json) }
+      try engine.generate(parsed, deadline: call.deadline, isCancelled: { call.isCancelled }) { event in
+        try out.write(event.json)
+      }
     } catch let error as InferenceError {
       throw Failure(error)
     }
+  }
+
+  /// Texts as vectors.
+  func embed(_ call: Call, _ request: JSON) throws(Failure) -> EmbeddingView {
+    let engine = try running()
+    let wire = try request.decode(EmbeddingWire.self)
+    let embeddings = try failing {
+      try engine.embed(
+        InferenceEngine.EmbeddingRequest(
+          model: wire.model, input: wire.input, caller: wire.caller.map { String($0.prefix(64)) }),
+        deadline: call.deadline, isCancelled: { call.isCancelled })
+    }
+    return EmbeddingView(
+      model: embeddings.model, embeddings: embeddings.vectors, prompt_tokens: embeddings.promptTokens)
+  }
+
+  /// Loads a model that is known by its id, or a file.
+  func load(_ call: Call, _ request: JSON) throws(Failure) -> ModelView {
+    let engine = try running()
+    let wire = try request.decode(LoadWire.self)
+    switch (wire.id, wire.path) {
+    case (let id?, nil) where wire.sha256 == nil:
+      return try failing { try engine.load(id: id, isCancelled: { call.isCancelled }) }
+    case (let id, let path?):
+      let source = InferenceEngine.Source(path: ModelFolder.expanded(path), sha256: wire.sha256, id: id)
+      return try failing { try engine.load(source, isCancelled: { call.isCancelled }) }
+    default:
+      throw Failure(
+        .invalidArgument, "invalid_request", "Give the `id` of a known model, or the `path` of a .gguf file, to load.")
+    }
+  }
+
+  /// Unloads a model when its running answers have ended.
+  func unload(_ id: String) throws(Failure) {
+    let engine = try running()
+    try failing { try engine.unload(id) }
   }
 
   private func running() throws(Failure) -> InferenceEngine {
@@ -148,36 +110,34 @@ final class InferenceLayer: Sendable {
     }
     return engine
   }
-
-  private static func number(
-    _ name: String, _ value: Int?, _ range: ClosedRange<Int>, otherwise: Int
-  ) throws(Failure) -> Int {
-    let value = value ?? otherwise
-    guard range.contains(value) else {
-      throw Failure(
-        .invalidArgument, "invalid_settings",
-        "[plugin.inference.settings] \(name) = \(value): give a number from \(range.lowerBound) to \(range.upperBound)."
-      )
-    }
-    return value
-  }
-
-  /// The .gguf files of a folder, by name.
-  private static func files(in folder: String) throws(Failure) -> [InferenceEngine.Source] {
-    let paths = try failing { () throws(InferenceError) in try ModelFolder.files(in: folder) }
-    guard !paths.isEmpty else {
-      throw Failure(.invalidArgument, "no_models", "The folder \(folder) holds no .gguf file: put a model there.")
-    }
-    return paths.map { InferenceEngine.Source(path: $0) }
-  }
 }
 
-/// A path whose leading `~/` is the home folder.
-private func expanded(_ path: String) -> String { ModelFolder.expanded(path) }
+/// `inference.embed`'s request.
+private struct EmbeddingWire: Decodable {
+  let model: String?
+  let input: [String]
+  let caller: String?
+}
+
+/// `inference.embed`'s result.
+struct EmbeddingView: Codable {
+  let model: String
+  let embeddings: [[Float]]
+  let prompt_tokens: Int
+}
+
+/// `inference.load`'s request.
+private struct LoadWire: Decodable {
+  let id: String?
+  let path: String?
+  let sha256: String?
+}
 
 /// Runs a part of the core; its errors become failures.
-private func failing<Value>(_ body: () throws(InferenceError) -> Value) throws(Failure) -> Value {
-  do throws(InferenceError) { return try body() } catch { throw Failure(error) }
+func failing<Value>(_ body: () throws -> Value) throws(Failure) -> Value {
+  do { return try body() } catch let error as InferenceError { throw Failure(error) } catch {
+    throw error as? Failure ?? Failure(.internal, "internal", "\(error)")
+  }
 }
 
 extension Failure {
@@ -190,6 +150,7 @@ extension Failure {
       case .exhausted: .resourceExhausted
       case .unavailable: .unavailable
       case .cancelled: .cancelled
+      case .late: .deadlineExceeded
       case .badModel: .failedPrecondition
       case .internal: .internal
       }

@@ -76,8 +76,8 @@ package final class InferenceEngine: Sendable {
     package internal(set) var state: String
   }
 
-  private let scheduler: Scheduler
-  private let library: ModelLibrary
+  let scheduler: Scheduler
+  let library: ModelLibrary
   private let options: Options
 
   /// Makes the models known, starts the threads, and loads as many models as there is room for.
@@ -85,6 +85,7 @@ package final class InferenceEngine: Sendable {
   /// The first is the one that requests without a model get.
   package init(_ sources: [Source], options: Options = Options()) throws(InferenceError) {
     self.options = options
+    try Self.testKernels(options.path ?? symbolon_path_best())
     let pool = try WorkerPool(threads: options.threads > 0 ? options.threads : Int(symbolon_processors()))
     scheduler = Scheduler(pool: pool, mostWaiting: max(1, options.maxQueue), memory: options.kvBytes)
     library = ModelLibrary(options: options, scheduler: scheduler)
@@ -98,6 +99,16 @@ package final class InferenceEngine: Sendable {
       scheduler.stop()
       throw error
     }
+  }
+
+  /// Known answers of all operations: an engine that computes otherwise must not serve.
+  private static func testKernels(_ path: Int32) throws(InferenceError) {
+    guard let failed = symbolon_self_test(path) else { return }
+    throw InferenceError(
+      .internal, "self_test_failed",
+      "This machine does not compute what it should (\(String(cString: failed)) on the path "
+        + "\(String(cString: symbolon_path_name(path)))): its memory or processor is faulty, or the build is. Do not serve with it."
+    )
   }
 
   /// Ends all answers and the threads.
@@ -188,9 +199,14 @@ package final class InferenceEngine: Sendable {
     }
   }
 
+  /// The most tokens of one sequence: the model's limit, or less where the memory for keys and values holds less.
+  func context(of model: Model) -> Int {
+    min(model.context, scheduler.budget.limit / KVPage.byteCount(of: model) * KVPage.positions)
+  }
+
   /// How many tokens the answer may have.
   private func room(for request: GenerationRequest, _ prompt: [Int32], _ model: Model) throws(InferenceError) -> Int {
-    let context = min(model.context, scheduler.budget.limit / KVPage.byteCount(of: model) * KVPage.positions)
+    let context = self.context(of: model)
     let room = context - prompt.count
     guard room > 0, request.maxTokens ?? 1 <= room else {
       let wanted = request.maxTokens.map { " and \($0) for the answer" } ?? ""

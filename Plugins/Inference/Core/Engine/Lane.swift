@@ -64,7 +64,9 @@ final class Lane: @unchecked Sendable {
   }
 
   /// Takes out and returns the sequences that match, wherever they are; the second part never ran.
-  func removeAll(now: UInt64, where matches: (TokenSequence) -> Bool) -> (begun: [TokenSequence], unbegun: [TokenSequence]) {
+  func removeAll(now: UInt64, where matches: (TokenSequence) -> Bool) -> (
+    begun: [TokenSequence], unbegun: [TokenSequence]
+  ) {
     let begun = active.filter(matches) + preempted.filter(matches)
     active.removeAll(where: matches)
     preempted.removeAll(where: matches)
@@ -90,7 +92,8 @@ final class Lane: @unchecked Sendable {
   /// Lets a sequence begin with what is known of its prefix.
   ///
   /// `page` gives a page for the copy of a partly matching one; nil when there is none.
-  func begin(_ sequence: TokenSequence, now: UInt64, page: () throws(InferenceError) -> Holding.Page?) throws(InferenceError)
+  func begin(_ sequence: TokenSequence, now: UInt64, page: () throws(InferenceError) -> Holding.Page?)
+    throws(InferenceError)
   {
     guard limits.prefixCache, sequence.isAnswer else { return sequence.begin(at: 0, leaves: []) }
     var match = prefixes.match(

@@ -36,8 +36,11 @@ package struct QueueOutlook: Sendable {
   /// A place comes free each time a job ends, and those who were turned away before him come before him.
   package mutating func refuse() -> Int {
     let queued =
-      count == 0 ? 0 : Double(count) * pace.seconds(
-        promptTokens: promptTokens / count, mostAnswerTokens: answerTokens / count)
+      count == 0
+      ? 0
+      : Double(count)
+        * pace.seconds(
+          promptTokens: promptTokens / count, mostAnswerTokens: answerTokens / count)
     let interval = (queued + activeSeconds) / Double(max(1, count + activeCount))
     refused += 1
     return Int((interval * Double(refused)).rounded(.up).clamped(to: 1...600))

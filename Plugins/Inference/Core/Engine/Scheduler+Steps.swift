@@ -31,7 +31,9 @@ extension Scheduler {
       }
     }
     let parts = shares.compactMap { share -> Part? in
-      guard let sequence = byArrival[share.arrival], lane.active.contains(where: { $0 === sequence }) else { return nil }
+      guard let sequence = byArrival[share.arrival], lane.active.contains(where: { $0 === sequence }) else {
+        return nil
+      }
       return Part(sequence: sequence, count: share.count)
     }
     if !parts.isEmpty { run(parts, lane) }
@@ -149,12 +151,17 @@ extension Scheduler {
     let sequence = part.sequence
     guard let ending = sequence.ending else {
       // A prompt that has just been read is of use to those who wait with the same beginning.
-      lane.remember(sequence, part: part.row != nil && sequence.tokens.count == sequence.job.prompt.count + 1, now: turn)
+      lane.remember(
+        sequence, part: part.row != nil && sequence.tokens.count == sequence.job.prompt.count + 1, now: turn)
       return
     }
     if case .answered(let answer) = ending { lane.pace.note(answer: answer.completionTokens) }
     if case .embedded = ending { sequence.job.post([], ending: ending) }
-    if case .failed = ending { lane.release(sequence, now: turn, faulty: true) } else { lane.release(sequence, now: turn) }
+    if case .failed = ending {
+      lane.release(sequence, now: turn, faulty: true)
+    } else {
+      lane.release(sequence, now: turn)
+    }
     lane.active.removeAll { $0 === sequence }
   }
 

@@ -120,7 +120,7 @@ final class Scheduler: @unchecked Sendable {
     end()
   }
 
-  /// Takes in what callers have left; waits for something if told to. False when the engine stops.
+  /// Takes in what callers have left, and waits for something if told to; false when the engine stops.
   private func receive(wait: Bool) -> Bool {
     func take(_ shared: inout Shared) -> (jobs: [(lane: String, job: Job)], lanes: [Lane], stopping: Bool) {
       defer { (shared.incoming, shared.newLanes, shared.nudged) = ([], [], false) }
