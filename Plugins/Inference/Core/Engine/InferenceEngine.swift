@@ -74,6 +74,8 @@ package final class InferenceEngine: Sendable {
     package let created: Int
     /// `loaded`, `loading`, `unloading` or `unloaded`.
     package internal(set) var state: String
+    /// The class of nodes whose answers have the same bits; empty while the file's hash is not known.
+    package internal(set) var fingerprint = ""
   }
 
   let scheduler: Scheduler

@@ -65,6 +65,9 @@ final class ModelLibrary: Sendable {
       case .loaded: "loaded"
       case .leaving: "unloading"
       }
+    if !description.sha256.isEmpty {
+      description.fingerprint = Specification.fingerprint(modelSHA256: description.sha256)
+    }
     return description
   }
 
