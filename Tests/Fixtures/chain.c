@@ -22,6 +22,16 @@ static void note(const char *text) {
 static int32_t (*next_pass)(symbolon_call *, uint32_t, uint8_t);
 #endif
 
+#ifndef NEXT
+/* Until there is a file `gate` in its folder; for ten minutes at most. */
+static void wait_for_gate(void) {
+  char path[512];
+  const symbolon_storage *storage = (const symbolon_storage *)the_host->service(the_host, SYMBOLON_STORAGE);
+  snprintf(path, sizeof path, "%s/gate", storage->folder(the_host));
+  for (int i = 0; i < 300000 && access(path, F_OK) != 0; i++) usleep(2000);
+}
+#endif
+
 /* pass(milliseconds: u32, fail: bool): logs, asks the next one or waits, and logs again */
 static int32_t pass(void *self, symbolon_call *call, uint32_t milliseconds, uint8_t fail) {
   int32_t status = SYMBOLON_OK;
@@ -30,7 +40,10 @@ static int32_t pass(void *self, symbolon_call *call, uint32_t milliseconds, uint
 #ifdef NEXT
   status = next_pass(call, milliseconds, fail);
 #else
-  usleep(milliseconds * 1000);
+  if (milliseconds == UINT32_MAX)
+    wait_for_gate();
+  else
+    usleep(milliseconds * 1000);
   if (fail) status = symbolon_fail(call, SYMBOLON_ABORTED, "asked_to", "It was asked to fail.");
 #endif
   note("leave " ID);

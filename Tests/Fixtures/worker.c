@@ -56,10 +56,17 @@ static int32_t nonsense(void *self, symbolon_call *call, symbolon_sink *out) {
   return out->write(out, (symbolon_slice){(const uint8_t *)"\xff\xfe", 2});
 }
 
-static int32_t slow(void *self, symbolon_call *call, uint32_t milliseconds) {
-  (void)self, (void)call;
-  usleep(milliseconds * 1000);
-  return 0;
+/* Runs on when nobody waits any more, and says whether the caller knew that before it returned: by making the file. */
+static int32_t linger(void *self, symbolon_call *call, symbolon_slice gate) {
+  char path[512];
+  (void)self;
+  snprintf(path, sizeof path, "%.*s", (int)gate.size, (const char *)gate.data);
+  while (!call->cancelled(call)) usleep(2000);
+  int i = 0;
+  while (i < 500 && access(path, F_OK) != 0) i++, usleep(2000);
+  printf("%s %s\n", i < 500 ? "released" : "left alone", path);
+  fflush(stdout);
+  return SYMBOLON_CANCELLED;
 }
 
 /* Runs until nobody waits any more; says so in the log. */
@@ -296,7 +303,7 @@ static const symbolon_method methods[] = {
     METHOD(numbers, SYMBOLON_STREAMS, "numbers(count: u32) -> (numbers: stream<u64>)"),
     METHOD(relay_numbers, SYMBOLON_STREAMS, "relay_numbers(count: u32) -> (numbers: stream<u64>)"),
     METHOD(nonsense, 0, "nonsense() -> (text: text)"),
-    METHOD(slow, 0, "slow(milliseconds: u32)"),
+    METHOD(linger, 0, "linger(gate: text)"),
     METHOD(patient, 0, "patient()"),
     METHOD(refuse, 0, "refuse()"),
     METHOD(fail, 0, "fail(how: text)"),

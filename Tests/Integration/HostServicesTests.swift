@@ -8,10 +8,9 @@ import Testing
   /// Waits until the plugin has heard so many events; gives back the last count.
   private func heard(_ node: RunningNode, _ plugin: String, _ count: Int) throws -> Int {
     var last = 0
-    for _ in 0..<100 {
+    _ = try soon {
       last = Int(try node.command(plugin, "heard").out.trimmingCharacters(in: .newlines)) ?? -1
-      if last >= count { break }
-      usleep(20_000)
+      return last >= count
     }
     return last
   }

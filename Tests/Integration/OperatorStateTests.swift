@@ -56,27 +56,30 @@ import Testing
 
   @Test func aStateIsTheSameWhereverItIsShown() throws {
     let node = try RunningNode(
-      plugins: table(try RunningNode.stateful(), "[plugin.counter.reload]\nprobation_ms = 3000\n"))
+      plugins: table(try RunningNode.stateful(), "[plugin.counter.reload]\nprobation_ms = 600000\n"))
     defer { node.stop() }
     #expect(try states(node) == ["permanent"], "the first library has nothing to go back to")
     let next = try RunningNode.stateful("VERSION=\"2.0.0\"")
     #expect(try node.command("plugin", "reload", "counter", "--library", next).status == 0)
     #expect(try states(node) == ["probation"])
-    let limit = ContinuousClock.now + .seconds(20)
-    while try states(node) != ["permanent"], .now < limit { usleep(100_000) }
-    #expect(try states(node) == ["permanent"])
+    try node.write(table(try RunningNode.stateful(), "[plugin.counter.reload]\nprobation_ms = 0\n"))
+    #expect(try node.command("reload").status == 0)
+    let last = try RunningNode.stateful("VERSION=\"3.0.0\"")
+    #expect(try node.command("plugin", "reload", "counter", "--library", last, "--wait-permanent").status == 0)
+    try node.waitUntil { try states(node) == ["permanent"] }
   }
 
   @Test func aPluginThatWaitsForItsCallsIsDraining() throws {
     let node = try RunningNode(
-      plugins: table(try RunningNode.stateful(), "[plugin.counter.reload]\ndrain_ms = 8000\n"))
+      plugins: table(try RunningNode.stateful(), "[plugin.counter.reload]\ndrain_ms = 600000\n"))
     defer { node.stop() }
-    let call = try node.begin("counter", "hold", "--milliseconds", "4000")
-    usleep(500_000)
+    let gate = "\(node.scratch)/gate"
+    let call = try node.begin("counter", "hold", gate)
+    try node.waitForCall(in: "counter")
     let next = try RunningNode.stateful("VERSION=\"2.0.0\"")
     #expect(try node.command("plugin", "reload", "counter", "--library", next, "--no-wait").status == 0)
-    usleep(700_000)
-    #expect(try states(node) == ["draining"])
+    try node.waitUntil { try states(node) == ["draining"] }
+    try node.open(gate)
     _ = try call.rest()
   }
 

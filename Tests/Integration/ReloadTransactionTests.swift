@@ -76,12 +76,14 @@ import Testing
   @Test func aDrainThatTakesTooLongNamesTheCall() throws {
     let (node, _) = try counterNode(policy: "drain_ms = 200")
     defer { node.stop() }
-    let held = try node.begin("counter", "hold", "--milliseconds", "2000")
-    usleep(300_000)
+    let gate = "\(node.scratch)/gate"
+    let held = try node.begin("counter", "hold", gate)
+    try node.waitForCall(in: "counter")
     let reload = try node.command("plugin", "reload", "counter", "--library", try Self.second())
     #expect(reload.status == 1 && reload.err.contains("200 ms"), "\(reload.err)")
     #expect(reload.err.contains("counter.hold"), "\(reload.err)")
     #expect(try node.command("counter", "increment").out == "3\n")
+    try node.open(gate)
     _ = try held.rest()
   }
 
@@ -112,13 +114,15 @@ import Testing
   @Test func laterRequestsAreCoalescedAndAcknowledged() throws {
     let (node, _) = try counterNode()
     defer { node.stop() }
-    let slow = try Self.second("SLOW_START=700")
+    let gate = "\(node.scratch)/gate"
+    let slow = try Self.second("START_GATE=\"\(gate)\"")
     let never = try RunningNode.stateful("VERSION=\"3.0.0\"")
     let last = try RunningNode.stateful("VERSION=\"4.0.0\"")
     let tickets = try [slow, never, last].map { library in
       let out = try node.command("plugin", "reload", "counter", "--library", library, "--no-wait", "--json").out
       return try #require(out.firstMatch(of: /"ticket":"([0-9a-f]{16})"/)?.1).description
     }
+    try node.open(gate)
     try node.waitUntil { try node.command("counter", "version").out == "4.0.0\n" }
     #expect(try node.command("plugin", "reload-status", tickets[1]).out.contains(tickets[2]))
     #expect(try node.command("plugin", "reload-status", tickets[2]).out.contains("probation"))
@@ -138,16 +142,5 @@ import Testing
     try RunningNode.put(try RunningNode.stateful("VERSION=\"1.1.0\""), at: configured)
     try node.restart()
     #expect(try node.command("counter", "version").out == "1.1.0\n", "\(node.log)")
-  }
-}
-
-extension RunningNode {
-  /// Asks again and again, for at most ten seconds.
-  func waitUntil(_ condition: () throws -> Bool) throws {
-    let limit = ContinuousClock.now + .seconds(10)
-    while try !condition() {
-      try #require(ContinuousClock.now < limit, "\(log)")
-      usleep(20_000)
-    }
   }
 }

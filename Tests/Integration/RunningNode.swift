@@ -42,8 +42,7 @@ final class RunningNode: @unchecked Sendable {  // Proof: used by one test.
     process.standardError = FileHandle(forWritingAtPath: "\(scratch)/log")
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let limit = ContinuousClock.now + .seconds(20)
-    while process.isRunning, !log.contains("node ready"), .now < limit { usleep(20_000) }
+    _ = try soon { !process.isRunning || log.contains("node ready") }
   }
 
   /// Ends the node, as an operator would or at once, and starts it again.
@@ -146,8 +145,6 @@ final class RunningNode: @unchecked Sendable {  // Proof: used by one test.
   }
 
   /// Builds a source of `Tests/Fixtures` with these definitions and headers, signs it, and gives back its path.
-
-  /// Builds a source of `Tests/Fixtures` with these definitions and headers, signs it, and gives back its path.
   static func fixture(
     _ definitions: [String], source: String = "fixture.c", headers: String = "Sources/PluginAPI/include",
     signed: Bool = true
@@ -210,11 +207,32 @@ final class RunningCommand {
   }
 }
 
-/// Waits for up to eight seconds.
+/// How long a test waits for something that has to come: not how long it may take, but when to stop waiting for it.
+private let patience = Duration.seconds(120)
+
+/// Waits until the condition holds; false when it never does.
 func soon(_ condition: () throws -> Bool) throws -> Bool {
-  for _ in 0..<160 {
+  let limit = ContinuousClock.now + patience
+  while ContinuousClock.now < limit {
     if try condition() { return true }
-    usleep(50_000)
+    usleep(20_000)
   }
   return false
+}
+
+extension RunningNode {
+  /// Asks again and again, until the condition holds.
+  func waitUntil(_ condition: () throws -> Bool) throws { try #require(try soon(condition), "\(log)") }
+
+  /// Waits until a call runs in a plugin.
+  func waitForCall(in plugin: String) throws {
+    try waitUntil {
+      try command("plugin", "list", "--json").out.contains("\"id\":\"\(plugin)\",\"in_flight\":1")
+    }
+  }
+
+  /// Makes the file that a call, or a step of a plugin, waits for.
+  func open(_ gate: String) throws {
+    try #require(FileManager.default.createFile(atPath: gate, contents: nil), "\(gate)")
+  }
 }

@@ -87,7 +87,7 @@ import Testing
     let workers = try WorkerTests.children(of: node)
     #expect(workers.count == 1)
     let call = isBusy ? try node.begin("subject", "fail", "hang") : nil
-    usleep(200_000)
+    if isBusy { try node.waitForCall(in: "subject") }
     kill(node.process.processIdentifier, SIGKILL)
     node.process.waitUntilExit()
     call?.end()

@@ -94,12 +94,4 @@ import Testing
     #expect(node.log.contains("code=worker_too_many_threads"))
     #expect(try soon { try node.command("subject", "recall").status == 0 })
   }
-
-  private func soon(_ condition: () throws -> Bool) throws -> Bool {
-    for _ in 0..<160 {
-      if try condition() { return true }
-      usleep(50_000)
-    }
-    return false
-  }
 }
