@@ -33,6 +33,9 @@
 #ifndef SLOW_IMPORT
 #define SLOW_IMPORT 0
 #endif
+#ifndef SLOW_STOP
+#define SLOW_STOP 0
+#endif
 #ifndef SLOW_START
 #define SLOW_START 0
 #endif
@@ -53,6 +56,11 @@ static int32_t keep(counter *self, symbolon_call *call) {
   if (fclose(file) != 0 || written < 0 || rename(draft, self->path) != 0)
     return symbolon_fail(call, SYMBOLON_INTERNAL, "no_file", "The file cannot be written.");
   return SYMBOLON_OK;
+}
+
+/* Until somebody makes the file; for ten minutes at most, so that nothing is left running. */
+static void wait_for(const char *path) {
+  for (int i = 0; i < 300000 && access(path, F_OK) != 0; i++) usleep(2000);
 }
 
 static int32_t create(const symbolon_host *host, symbolon_call *call, void **out) {
@@ -79,6 +87,9 @@ static int32_t create(const symbolon_host *host, symbolon_call *call, void **out
 static int32_t start(void *self, symbolon_call *call) {
   (void)self, (void)call;
   usleep(SLOW_START * 1000);
+#ifdef START_GATE
+  wait_for(START_GATE);
+#endif
 #ifdef FAILS_TO_START
   return symbolon_fail(call, SYMBOLON_UNAVAILABLE, "no_start", "The engine does not turn over.");
 #endif
@@ -98,6 +109,10 @@ static void *die_soon(void *context) {
 
 static void stop(void *self) {
   (void)self;
+  usleep(SLOW_STOP * 1000);
+#ifdef STOP_GATE
+  wait_for(STOP_GATE);
+#endif
 #ifdef DIES_AFTER_STOP
   pthread_t thread;
   pthread_create(&thread, NULL, die_soon, NULL);
@@ -133,10 +148,12 @@ static int32_t version(void *self, symbolon_call *call, symbolon_sink *out) {
   return out->write(out, symbolon_text(VERSION));
 }
 
-/* hold(milliseconds: u32): keeps the call for a while */
-static int32_t hold(void *self, symbolon_call *call, uint32_t milliseconds) {
+/* hold(gate: text): keeps the call until there is a file of this name */
+static int32_t hold(void *self, symbolon_call *call, symbolon_slice gate) {
+  char path[512];
   (void)self, (void)call;
-  usleep(milliseconds * 1000);
+  snprintf(path, sizeof path, "%.*s", (int)gate.size, (const char *)gate.data);
+  wait_for(path);
   return SYMBOLON_OK;
 }
 
@@ -214,7 +231,7 @@ static const symbolon_method methods[] = {
      NULL},
     {sizeof(symbolon_method), SYMBOLON_READS, "version() -> (version: text)", "The version", (void (*)(void))version,
      NULL, NULL},
-    {sizeof(symbolon_method), SYMBOLON_READS, "hold(milliseconds: u32)", "Wait", (void (*)(void))hold, NULL, NULL},
+    {sizeof(symbolon_method), SYMBOLON_READS, "hold(gate: text)", "Wait", (void (*)(void))hold, NULL, NULL},
     {sizeof(symbolon_method), SYMBOLON_READS, "flaw()", "Fail, if this build is flawed", (void (*)(void))flaw, NULL,
      NULL},
 };

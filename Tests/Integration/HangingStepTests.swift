@@ -42,6 +42,54 @@ import Testing
     #expect(try node.command("counter", "version").out == "1.0.0\n")
   }
 
+  @Test func inTheHostAnOldOneThatDoesNotStopServesOnUntilItDoes() throws {
+    let gate = "/tmp/symbolon-stop-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    let node = try counterNode(["STOP_GATE=\"\(gate)\""], home: "host", policy: "drain_ms = 1000")
+    defer { node.stop() }
+    let good = try Self.second()
+    let reload = try node.command("plugin", "reload", "counter", "--library", good)
+    #expect(reload.status != 0 && reload.err.contains("`stop` of version 1.0.0"), "\(reload.err)")
+    #expect(reload.err.contains("did not return within 1000 ms"), "\(reload.err)")
+    #expect(try node.command("counter", "increment").out == "3\n")
+    let later = try node.command("plugin", "reload", "counter", "--library", good)
+    #expect(later.status != 0 && later.err.contains("is busy with `stop` of 1.0.0"), "\(later.err)")
+    try node.open(gate)
+    try node.waitUntil { node.log.contains("started again after a late stop") }
+    #expect(try node.command("counter", "increment").out == "4\n")
+    try node.waitUntil { try node.command("plugin", "reload", "counter", "--library", good).status == 0 }
+    #expect(try node.command("counter", "version").out == "2.0.0\n")
+    #expect(try node.command("counter", "increment").out == "5\n")
+  }
+
+  @Test func inTheHostAnOldOneThatNeverStopsIsNamedAndTheNewOneServes() throws {
+    let gate = "/tmp/symbolon-stop-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: gate) }
+    let node = try counterNode(
+      ["STATELESS", "STOP_GATE=\"\(gate)\""], home: "host", policy: "drain_ms = 1000\nprobation_ms = 0")
+    defer { node.stop() }
+    let second = try RunningNode.stateful("VERSION=\"2.0.0\"", "STATELESS")
+    let third = try RunningNode.stateful("VERSION=\"3.0.0\"", "STATELESS")
+    #expect(try node.command("plugin", "reload", "counter", "--library", second).status == 0)
+    #expect(try node.command("counter", "version").out == "2.0.0\n")
+    try node.waitUntil { node.log.contains("`stop` of version 1.0.0 of `counter` did not return within 1000 ms") }
+    let busy = try node.command("plugin", "reload", "counter", "--library", third)
+    #expect(busy.status != 0 && busy.err.contains("is busy with `stop` of 1.0.0"), "\(busy.err)")
+    #expect(try node.command("counter", "version").out == "2.0.0\n")
+    try node.open(gate)
+    try node.waitUntil { try node.command("plugin", "reload", "counter", "--library", third).status == 0 }
+    #expect(try node.command("counter", "version").out == "3.0.0\n")
+  }
+
+  @Test func aNodeEndsThoughAPluginDoesNotStop() throws {
+    let node = try counterNode(["STOP_GATE=\"/nowhere\""], home: "host", policy: "drain_ms = 1000")
+    #expect(try node.command("stop").status == 0)
+    try node.waitUntil { !node.process.isRunning }
+    #expect(node.log.contains("`stop` of version 1.0.0 of `counter` did not return within 1000 ms"), "\(node.log)")
+    #expect(node.log.contains("node stopped"), "\(node.log)")
+    node.stop()
+  }
+
   @Test func aStepThatReturnsLateFreesThePlugin() throws {
     let node = try counterNode(home: "host", policy: "drain_ms = 1000")
     defer { node.stop() }

@@ -78,6 +78,8 @@ extension Node {
     var methods: [String: LoadedMethod] = [:]
     for (row, function) in zip(candidate.description.methods, candidate.home.functions) {
       let name = row.signature.name
+      // It works on files of whoever types the command, not on those of the node.
+      if !isScratch, candidate.description.offline.contains(where: { $0.method == name }) { continue }
       methods[name] = try LoadedMethod(row, function: function, counters: layer.counters(for: name))
     }
     return Generation(
@@ -113,8 +115,7 @@ extension Node {
       logger.warning("calls still run in a layer that stops", metadata: ["plugin": "\(layer.id)"])
     }
     guard !desk.isStuck(generation) else { return }
-    generation.stop()
-    generation.destroy()
+    finish(generation)
   }
 
   /// Stops every layer, the last started first.

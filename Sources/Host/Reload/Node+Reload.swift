@@ -62,12 +62,11 @@ extension Node {
 
   /// Ends a generation when its last call has returned.
   func retireLater(_ generation: Generation, of layer: Layer) {
-    Thread.detach(named: "retire") { [logger] in
+    Thread.detach(named: "retire") { [self] in
       while !layer.drain(generation, seconds: 60) {
         logger.info("an old generation still has calls", metadata: ["plugin": "\(layer.id)"])
       }
-      generation.stop()
-      generation.destroy()
+      finish(generation)
     }
   }
 

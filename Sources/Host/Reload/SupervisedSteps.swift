@@ -72,11 +72,61 @@ final class StepWatch: Sendable {
   }
 }
 
-extension ReloadTransaction {
-  /// A plugin gets at least this long for each step, however short the time for calls is.
-  private static let leastMilliseconds: UInt64 = 1000
+extension Node {
+  /// Stops and frees a generation that serves no more, each step within `drain_ms`, or at least a second.
+  ///
+  /// A worker that takes longer is ended by its home. In the host's process the step stays behind on its own thread; as
+  /// long as it does, nothing else is done with this plugin, and the log says why.
+  func finish(_ generation: Generation) {
+    guard generation.home.kind == .host else {
+      generation.stop()
+      return generation.destroy()
+    }
+    guard finish(.stop, of: generation, { $0.stop() }, late: { $0.destroy() }) else { return }
+    finish(.destroy, of: generation, { $0.destroy() }, late: { _ in })
+  }
 
-  private var stepLimit: UInt64 { max(node.reloadPolicy(id).drainMs, Self.leastMilliseconds) }
+  @discardableResult
+  private func finish(
+    _ step: PluginStep, of generation: Generation, _ body: @escaping @Sendable (Generation) -> Void,
+    late: @escaping @Sendable (Generation) -> Void
+  ) -> Bool {
+    let milliseconds = stepLimit(generation.id)
+    let watch = StepWatch()
+    watch.begin(step, of: generation)
+    Thread.detach(named: "retire-step") { [desk] in
+      body(generation)
+      if watch.finish() { return watch.end() }
+      late(generation)
+      desk.clearStuck(generation.id)
+    }
+    guard watch.wait(milliseconds: milliseconds) != nil else { return true }
+    noteHang(step, of: generation, milliseconds, "what took its place serves")
+    return false
+  }
+
+  /// How long a step of a plugin's life may take, in milliseconds: a plugin gets a second for each, however short the
+  /// time for calls is.
+  func stepLimit(_ id: String) -> UInt64 { max(reloadPolicy(id).drainMs, 1000) }
+
+  /// Takes a step that was given up into the books; gives back the sentence for the operator.
+  @discardableResult
+  func noteHang(
+    _ step: PluginStep, of generation: Generation, _ milliseconds: UInt64, _ consequence: String
+  ) -> HostError {
+    let version = generation.description.version
+    desk.setStuck(generation, "`\(step.rawValue)` of \(version), which has not returned for \(milliseconds) ms")
+    let reason = HostError.refused(
+      "step_hangs",
+      "`\(step.rawValue)` of version \(version) of `\(generation.id)` did not return within \(milliseconds) ms and was "
+        + "given up: \(consequence).")
+    logger.error("a step of a plugin hangs", metadata: ["plugin": "\(generation.id)", "reason": "\(reason.message)"])
+    return reason
+  }
+}
+
+extension ReloadTransaction {
+  private var stepLimit: UInt64 { node.stepLimit(id) }
 
   /// Performs an action and all that follow from it, on a thread that is watched.
   func perform(_ first: ReloadMachine.Action?) {
@@ -120,17 +170,11 @@ extension ReloadTransaction {
     stuck.append(generation)
     // Whatever it was to take back, it has not.
     if generation === returned || machine.pending == .handBack { returned = nil }
-    let version = generation.description.version
-    node.desk.setStuck(generation, "`\(step.rawValue)` of \(version), which has not returned for \(stepLimit) ms")
-    let reason = HostError.refused(
-      "step_hangs",
-      "`\(step.rawValue)` of version \(version) of `\(id)` did not return within \(stepLimit) ms and was given up: what "
-        + "served before serves on.")
-    node.logger.error("a step of a plugin hangs", metadata: ["plugin": "\(id)", "reason": "\(reason.message)"])
-    return reason
+    return node.noteHang(step, of: generation, stepLimit, "what served before serves on")
   }
 
-  /// A step that was given up has returned after all: what it made is ended, and its thread never goes on.
+  /// A step that was given up has returned after all: what it made is ended, what it ended by mistake is started again,
+  /// and its thread never goes on.
   private func comeBack(_ step: PluginStep, _ generation: Generation, failed: Bool) -> Never {
     if generation !== old {
       switch (step, failed) {
@@ -140,10 +184,28 @@ extension ReloadTransaction {
         generation.destroy()
       default: generation.destroy()
       }
+    } else if step == .stop, layer.generation === generation {
+      startAgain(generation)
     }
     node.desk.clearStuck(id)
     // The frames above belong to a transaction that another thread has ended.
     while true { pause() }
+  }
+
+  /// The old one, whose `stop` was given up and has returned, goes on to serve.
+  private func startAgain(_ generation: Generation) {
+    do throws(HostError) {
+      try generation.start()
+      node.logger.warning("started again after a late stop", metadata: ["plugin": "\(generation.id)"])
+    } catch {
+      layer.publish(nil)
+      node.didRemove(generation.id)
+      node.forbid(generation.id, reason: "It stopped late and does not start again: \(error.message)")
+      node.catalogChanged()
+      node.logger.error(
+        "plugin taken out: it does not start again",
+        metadata: ["plugin": "\(generation.id)", "reason": "\(error.message)"])
+    }
   }
 
   /// True when a step of this generation has not come back: no other may begin.
