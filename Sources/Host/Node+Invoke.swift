@@ -13,6 +13,15 @@ extension Node {
   }
 
   private func unknownMethod(_ name: String) -> HostError {
+    for description in runningLayers.compactMap({ $0.generation?.description }) {
+      for row in description.offline where name == "\(description.id).\(row.method)" {
+        let command = description.methods.first { $0.signature.name == row.method }?.command
+        return .refused(
+          "needs_no_node",
+          "`\(name)` runs in the process of its command and not in a node: `symbolon "
+            + "\(command ?? "\(description.id) \(row.method)")`.")
+      }
+    }
     let known = runningLayers.flatMap { layer in
       (layer.generation?.methods.keys.map { "\(layer.id).\($0)" } ?? [])
     }
@@ -42,8 +51,16 @@ extension Node {
     _ name: String, _ arguments: [UInt8], receive: (UnsafeRawBufferPointer) -> Int32
   ) throws(HostError) {
     try RootCallFrame.run(origin: SYMBOLON_ORIGIN_OPERATOR) { call in
-      invoke(name, .json, arguments, allowTransition: false, call, receive)
+      invoke(name, arguments, call, receive: receive)
     }
+  }
+
+  /// Runs a method in a call that exists already, with its arguments as JSON.
+  func invoke(
+    _ name: String, _ arguments: [UInt8], _ call: UnsafeMutablePointer<symbolon_call>,
+    receive: (UnsafeRawBufferPointer) -> Int32
+  ) -> Int32 {
+    invoke(name, .json, arguments, allowTransition: false, call, receive)
   }
 
   private func invoke(
@@ -122,6 +139,7 @@ extension Node {
       "permissions": .array(generation.host.grants.permissions.map { .string($0.description) }),
       "running_calls": .integer(Int64(generation.running)),
       "methods": .array(description.methods.compactMap { generation.methods[$0.signature.name].map(Self.describe) }),
+      "offline": .array(CatalogMethod.offline(of: description).map(\.json)),
       "routes": .array(
         description.routes.map {
           .object(["verb": .string($0.verb), "path": .string($0.path), "method": .string($0.method)])

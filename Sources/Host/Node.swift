@@ -18,6 +18,8 @@ final class Node: @unchecked Sendable {
   let events = EventBus()
   let logger: Logger
   let startedAt = MonotonicClock.nanoseconds
+  /// Calls what needs no node, and is none: the node of one command.
+  let isScratch: Bool
   /// The control thread's lock: loading, reloading and stopping happen one at a time.
   let control = Mutex<Void>(())
   /// True while a thread is about to prune the store.
@@ -40,7 +42,8 @@ final class Node: @unchecked Sendable {
   /// Takes the data folder; nothing is loaded yet.
   ///
   /// Without an `identity` the node signs with the wallet `node` of the data folder, made at the first start.
-  init(_ configuration: Configuration, identity given: SigningKey? = nil) throws(HostError) {
+  init(_ configuration: Configuration, identity given: SigningKey? = nil, isScratch: Bool = false) throws(HostError) {
+    self.isScratch = isScratch
     data = configuration.data
     try makeFolder(data, mode: 0o700)
     lockFile = try Self.lock(data)

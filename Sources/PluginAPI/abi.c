@@ -148,6 +148,24 @@ AT(symbolon_storage, struct_size, 0);
 AT(symbolon_storage, reserved, 4);
 AT(symbolon_storage, folder, 8);
 
+SIZE(symbolon_offline_member, 32);
+AT(symbolon_offline_member, struct_size, 0);
+AT(symbolon_offline_member, flags, 4);
+AT(symbolon_offline_member, name, 8);
+AT(symbolon_offline_member, type, 16);
+AT(symbolon_offline_member, summary, 24);
+
+SIZE(symbolon_offline_method, 24);
+AT(symbolon_offline_method, struct_size, 0);
+AT(symbolon_offline_method, member_count, 4);
+AT(symbolon_offline_method, method, 8);
+AT(symbolon_offline_method, members, 16);
+
+SIZE(symbolon_offline, 16);
+AT(symbolon_offline, struct_size, 0);
+AT(symbolon_offline, count, 4);
+AT(symbolon_offline, methods, 8);
+
 SIZE(symbolon_permissions, 16);
 AT(symbolon_permissions, struct_size, 0);
 AT(symbolon_permissions, count, 4);

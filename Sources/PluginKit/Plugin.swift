@@ -18,6 +18,7 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
   ///   - exclusive: two generations may not be alive at once; the host stops the old one before it starts the new one.
   ///   - front: lets the outside in, so it is started after all others and stopped before them.
   ///   - permissions: what it asks for beyond its imports, as `symbolon/extensions/permissions.h` writes it.
+  ///   - offline: methods that commands call in their own process, without a node.
   ///   - state: what it hands to its next version; layers that keep their state in the ledger need none.
   ///   - create: makes the layer; takes no thread, port or lock yet. What it throws reaches the operator.
   ///   - start: takes resources and begins to serve.
@@ -25,7 +26,8 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
   public init(
     id: String, version: String, summary: String, exclusive: Bool = false, front: Bool = false,
     permissions: [String] = [], imports: [ImportDeclaration] = [],
-    methods: [Method<Layer>], routes: [Route] = [], state: StateHandover<Layer>? = nil,
+    methods: [Method<Layer>], routes: [Route] = [], offline: [OfflineMethod] = [],
+    state: StateHandover<Layer>? = nil,
     create: @escaping @Sendable (Host) throws -> Layer,
     start: @escaping @Sendable (Layer) throws -> Void = { _ in }, stop: @escaping @Sendable (Layer) -> Void = { _ in }
   ) {
@@ -63,7 +65,7 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
       }
       return 0
     }
-    native.pointee.extension = Self.offer(routes, permissions, state)
+    native.pointee.extension = Self.offer(routes, permissions, offline, state)
   }
 
   /// What the exported entry returns; nil when the host is older than this library.
@@ -75,7 +77,7 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
 
   /// The function that answers for the extensions of this plugin.
   private static func offer(
-    _ routes: [Route], _ permissions: [String], _ state: StateHandover<Layer>?
+    _ routes: [Route], _ permissions: [String], _ offline: [OfflineMethod], _ state: StateHandover<Layer>?
   ) -> @convention(c) (UnsafePointer<CChar>?) -> UnsafeRawPointer? {
     var addresses: [String: Int] = [:]
     if !routes.isEmpty {
@@ -90,6 +92,12 @@ public final class Plugin<Layer: AnyObject & Sendable>: @unchecked Sendable {
         let texts = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: permissions.count)
         for (index, text) in permissions.enumerated() { (texts + index).initialize(to: permanent(text)) }
         table.permissions = UnsafePointer(texts)
+      }
+    }
+    if !offline.isEmpty {
+      addresses[SYMBOLON_OFFLINE] = permanentAddress(symbolon_offline()) { table in
+        table.count = UInt32(offline.count)
+        table.methods = permanentArray(offline.map { $0.describe() })
       }
     }
     if let state { addresses[SYMBOLON_STATE] = permanentAddress(symbolon_state()) { state.describe(into: &$0) } }

@@ -1,6 +1,3 @@
-import FoundationEssentials
-import Glibc
-
 /// Splits words into options and positional words.
 struct OptionReader {
   private(set) var words: [String] = []
@@ -109,22 +106,11 @@ struct ArgumentParserBySignature {
       return .number(number)
     case .bytes:
       if word.hasPrefix("wallet:") { return .string(try wallets.publicKey(String(word.dropFirst(7))).hexadecimal) }
-      if word.hasPrefix("@") { return .string(try read(word).hexadecimal) }
+      if word.hasPrefix("@") { return .string(try WordFile.read(word).hexadecimal) }
       guard [UInt8](hexadecimal: word) != nil else { throw wrong("hexadecimal, wallet:NAME or @FILE") }
       return .string(word)
-    case .text: return .string(try isFile(word) ? String(decoding: read(word), as: UTF8.self) : word)
-    case .json: return try JSONValue(parsing: try isFile(word) ? read(word) : Array(word.utf8))
+    case .text: return .string(try WordFile.isNamed(word) ? String(decoding: WordFile.read(word), as: UTF8.self) : word)
+    case .json: return try JSONValue(parsing: try WordFile.isNamed(word) ? WordFile.read(word) : Array(word.utf8))
     }
-  }
-
-  private func isFile(_ word: String) -> Bool { word == "-" || (word.hasPrefix("@") && word.count > 1) }
-
-  private func read(_ word: String) throws(HostError) -> [UInt8] {
-    if word == "-" { return StandardInput.readAll() }
-    let path = String(word.dropFirst())
-    guard let bytes = try? Data(contentsOf: URL(filePath: path)) else {
-      throw .notFound("no_file", "The file \(path) cannot be read.")
-    }
-    return Array(bytes)
   }
 }

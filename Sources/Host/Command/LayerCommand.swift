@@ -7,13 +7,14 @@ struct LayerCommand {
   private let json: Bool
   private let help: Bool
   private let wallet: String
+  private let config: String
   private let data: String
 
   /// Nil when the words are for a built-in command.
   init?(_ arguments: [String], builtIn: Set<String>) throws(HostError) {
     guard let first = arguments.first, !first.hasPrefix("-"), !builtIn.contains(first) else { return nil }
     var reader = OptionReader(arguments)
-    let config = reader.take("config") ?? NodeOptions.defaultConfiguration
+    config = reader.take("config") ?? NodeOptions.defaultConfiguration
     let folder = reader.take("data-folder")
     wallet = reader.take("wallet") ?? "node"
     json = reader.takeFlag("json")
@@ -26,6 +27,9 @@ struct LayerCommand {
   func run() throws(HostError) {
     let client: ControlClient
     do throws(HostError) { client = try ControlClient(data: data) } catch {
+      if error.code == "no_node", let layer = try OfflineLayer(words[0], config: config, data: data) {
+        return try run(without: error, layer)
+      }
       // Without a node nobody knows its layers, but a slip in a built-in command can be told.
       guard error.code == "no_node",
         let meant = Spelling.nearest(to: words.first ?? "", in: CommandWords.names(of: Symbolon.self))
@@ -39,12 +43,68 @@ struct LayerCommand {
     let methods = CatalogMethod.all(in: catalog)
     guard let (method, rest) = try find(methods) else { return printLayer(methods) }
     if help { return print(method.help) }
+    if method.isOffline {
+      guard let layer = try OfflineLayer(method.layer, config: config, data: data) else {
+        throw .notFound(
+          "no_library",
+          "`symbolon \(method.commandLine)` runs in its own process, and the library of `\(method.layer)` is not found: "
+            + "name the node's file with --config.")
+      }
+      return try run(layer, method, rest)
+    }
     let arguments = try ArgumentParserBySignature(method, wallets: WalletStore(data: data)).parse(rest, options)
     if method.isTransition {
       try transact(client, methods, method, arguments)
     } else {
       try call(client, method, arguments)
     }
+  }
+
+  /// Runs what needs no node; `absence` says why there is none.
+  private func run(without absence: HostError, _ layer: OfflineLayer) throws(HostError) {
+    let known = layer.methods.map(\.commandLine)
+    let found: (CatalogMethod, [String])?
+    do throws(HostError) { found = try find(layer.methods) } catch {
+      layer.end()
+      throw HostError(
+        Int(absence.status), absence.code,
+        "\(absence.message) Without one there are: \(known.map { "`symbolon \($0)`" }.joined(separator: ", ")).")
+    }
+    guard let (method, rest) = found else {
+      printLayer(layer.methods)
+      print(Terminal.wrapped("No node runs: these need none, and its other methods are not there."))
+      return layer.end()
+    }
+    if help {
+      print(method.help)
+      return layer.end()
+    }
+    try run(layer, method, rest)
+  }
+
+  /// Calls a method in this process and shows what it says.
+  private func run(_ layer: OfflineLayer, _ method: CatalogMethod, _ rest: [String]) throws(HostError) {
+    let view = OfflineView(json: json)
+    do throws(HostError) {
+      let arguments: [String: JSONValue]
+      if let members = MemberArguments(method) {
+        arguments = try members.parse(rest, options)
+      } else {
+        arguments = try ArgumentParserBySignature(method, wallets: WalletStore(data: data)).parse(rest, options)
+      }
+      try layer.call(method, arguments) { message in
+        // A method that gives one message gives all its results by name.
+        let only = method.signature.streams ? nil : message.object?.count == 1 ? message.object?.values.first : nil
+        return view.show(only ?? message)
+      }
+    } catch {
+      _ = view.finish()
+      layer.end()
+      throw error
+    }
+    let isGood = view.finish()
+    layer.end()
+    if !isGood { Glibc.exit(1) }
   }
 
   /// The method that the words name, and the words that are left; nil when they name only a layer.

@@ -59,6 +59,10 @@ enum BorderStruct {
     static let routes = 16
     static let permissions = 16
     static let state = 56
+    /// Since 1.2.
+    static let offline = 16
+    static let offlineMethod = 24
+    static let offlineMember = 32
     static let invocation = 64
   }
 }

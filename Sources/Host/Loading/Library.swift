@@ -54,6 +54,7 @@ final class Library: @unchecked Sendable {  // Proof: the description is constan
     description.permissions = try tables.permissions()
     state = try tables.stateTable()
     description.state = try tables.state(state?.pointee)
+    description.offline = try tables.offline()
     try description.check(expecting: expected ?? description.id)
     self.description = description
   }
@@ -152,6 +153,37 @@ private struct NativeTables {
       permissions.insert(try Permission(parsing: try text(table.permissions[index], "permission")))
     }
     return permissions.sorted()
+  }
+
+  func offline() throws(HostError) -> [OfflineMethod] {
+    guard let found = native.pointee.extension?(SYMBOLON_OFFLINE) else { return [] }
+    let table = try BorderStruct.read(
+      found.assumingMemoryBound(to: symbolon_offline.self), released: BorderStruct.Released.offline,
+      empty: symbolon_offline(), "The offline table of `\(id)`")
+    let methods = try rows(
+      table.methods, table.count, PluginDescription.Limit.offlineMethods, "offline",
+      released: BorderStruct.Released.offlineMethod, empty: symbolon_offline_method())
+    return try methods.map { row throws(HostError) in
+      let members = try rows(
+        row.members, row.member_count, PluginDescription.Limit.offlineMembers, "member",
+        released: BorderStruct.Released.offlineMember, empty: symbolon_offline_member())
+      return OfflineMethod(
+        method: try text(row.method, "offline method"),
+        members: try members.map { member throws(HostError) in try self.member(member) })
+    }
+  }
+
+  private func member(_ row: symbolon_offline_member) throws(HostError) -> OfflineMethod.Member {
+    let known = UInt32(SYMBOLON_MEMBER_REQUIRED | SYMBOLON_MEMBER_POSITIONAL)
+    let type = try text(row.type, "type of a member")
+    guard let kind = OfflineMethod.Kind(rawValue: type), row.flags & ~known == 0 else {
+      throw .invalid(
+        "bad_offline", "The library of `\(id)` gives a member a type or a flag that this host does not know.")
+    }
+    return OfflineMethod.Member(
+      name: try text(row.name, "name of a member"), type: kind, summary: try text(row.summary, "summary of a member"),
+      isRequired: row.flags & UInt32(SYMBOLON_MEMBER_REQUIRED) != 0,
+      isPositional: row.flags & UInt32(SYMBOLON_MEMBER_POSITIONAL) != 0)
   }
 
   func stateTable() throws(HostError) -> UnsafePointer<symbolon_state>? {

@@ -17,6 +17,8 @@ package struct PluginDescription: Equatable, Sendable {
   package var permissions: [Permission] = []
   /// The state that it hands to its next version; nil when it has none.
   package var state: StateSchema?
+  /// Commands that need no node.
+  package var offline: [OfflineMethod] = []
 
   /// A row of the method table.
   package struct Method: Equatable, Sendable {
@@ -60,6 +62,8 @@ package struct PluginDescription: Equatable, Sendable {
     package static let permissions = 256
     package static let stateVersions = 64
     package static let textBytes = 1024
+    package static let offlineMethods = 64
+    package static let offlineMembers = 64
   }
 
   /// Holds something that two generations cannot hold at once.
@@ -101,6 +105,7 @@ extension PluginDescription {
       throw .invalid("bad_description", "`\(id)` asks for more than \(Limit.permissions) permissions.")
     }
     if let state { try check(state) }
+    try checkOffline()
   }
 
   private func check(_ state: StateSchema) throws(HostError) {
@@ -180,6 +185,7 @@ extension PluginDescription {
         "exports": .array($0.exports.map { .unsigned(UInt64($0)) }),
       ])
     }
+    if !offline.isEmpty { members["offline"] = .array(offline.map(\.json)) }
     return .object(members)
   }
 
@@ -222,6 +228,7 @@ extension PluginDescription {
       permissions.append(try Permission(parsing: text))
     }
     if let value = json[key: "state"], value != .null { state = try Self.state(value) }
+    for row in json[key: "offline"]?.array ?? [] { offline.append(try OfflineMethod(json: row)) }
   }
 
   private static func state(_ value: JSONValue) throws(HostError) -> StateSchema {
@@ -237,7 +244,7 @@ extension PluginDescription {
     return StateSchema(id: id, version: version, imports: try versions("imports"), exports: try versions("exports"))
   }
 
-  private static func malformed(_ key: String) -> HostError {
+  static func malformed(_ key: String) -> HostError {
     .invalid("bad_description", "A plugin's description lacks a valid `\(key)`.")
   }
 }

@@ -25,7 +25,7 @@ struct ScratchNode {
     // What plugins say is not what the command was asked for.
     settings.logLevel = Logger.Level.critical.rawValue
     do throws(HostError) {
-      node = try Node(settings, identity: identity ?? SigningKey(seed: Entropy.bytes(32)))
+      node = try Node(settings, identity: identity ?? SigningKey(seed: Entropy.bytes(32)), isScratch: true)
     } catch {
       try? FileManager.default.removeItem(atPath: folder)
       throw error

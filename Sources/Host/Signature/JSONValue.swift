@@ -39,6 +39,16 @@ package enum JSONValue: Equatable, Sendable {
   package var array: [JSONValue]? { if case .array(let items) = self { items } else { nil } }
   package var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
 
+  /// Any number, as exact as a Double can be.
+  package var real: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .unsigned(let value): Double(value)
+    case .number(let value): value
+    default: nil
+    }
+  }
+
   package var unsigned: UInt64? {
     switch self {
     case .unsigned(let value): value

@@ -31,6 +31,7 @@
 #include "services/random.h"
 #include "services/sockets.h"
 #include "services/storage.h"
+#include "extensions/offline.h"
 #include "extensions/permissions.h"
 #include "extensions/routes.h"
 #include "extensions/state.h"
