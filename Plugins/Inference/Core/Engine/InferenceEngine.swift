@@ -54,6 +54,8 @@ package final class InferenceEngine: Sendable {
     package var path: Int32?
     /// A folder for hashes already computed; nil computes them at every start.
     package var storage: String?
+    /// Makes the receipt of an answer whose request wants one, as JSON text; on the caller's thread.
+    package var receipts: (@Sendable (AnswerRecord) throws -> String)?
     /// Hears how far the loading of models is, on the threads that load.
     package var progress: (@Sendable (LoadProgress) -> Void)?
 
@@ -148,7 +150,7 @@ package final class InferenceEngine: Sendable {
   /// The tokens a request's prompt has.
   package func count(_ request: GenerationRequest) throws -> Int {
     try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
-      try prompt(of: request, for: model).count
+      try model.promptTokens(of: request).count
     }
   }
 
@@ -162,7 +164,7 @@ package final class InferenceEngine: Sendable {
   ) throws {
     try request.check()
     try library.use(request.model, isCancelled: isCancelled, deadline: deadline) { id, model in
-      let prompt = try prompt(of: request, for: model)
+      let prompt = try model.promptTokens(of: request)
       let most = try room(for: request, prompt, model)
       let writer = try AnswerWriter(request, prompt: prompt, maxTokens: most, model: model)
       let job = Job(
@@ -171,11 +173,23 @@ package final class InferenceEngine: Sendable {
       try scheduler.submit(job, to: id)
       let ending = try follow(job, isCancelled: isCancelled, emit: emit)
       guard case .answered(let answer) = ending else { return }
+      let receipt = try request.receipt ? receipt(of: answer, request, prompt, id) : nil
       try emit(
         .end(
           answer.finish, promptTokens: prompt.count, completionTokens: answer.completionTokens,
-          cachedTokens: answer.cachedTokens))
+          cachedTokens: answer.cachedTokens, receipt: receipt))
     }
+  }
+
+  /// The receipt of an answer; nil when nobody makes receipts here.
+  private func receipt(
+    of answer: Job.Answer, _ request: GenerationRequest, _ prompt: [Int32], _ id: String
+  ) throws -> String? {
+    guard let make = options.receipts, let model = models.first(where: { $0.id == id }) else { return nil }
+    return try make(
+      AnswerRecord(
+        model: model, prompt: prompt, output: answer.output, request: request, finish: answer.finish,
+        leaves: answer.leaves))
   }
 
   /// Hands a job's events on until it ends; cancels it when anything else ends the loop.
@@ -219,24 +233,5 @@ package final class InferenceEngine: Sendable {
         parameter: room > 0 ? "max_tokens" : "messages")
     }
     return request.maxTokens ?? room
-  }
-
-  /// The tokens the model starts from: at least one.
-  private func prompt(of request: GenerationRequest, for model: Model) throws(InferenceError) -> [Int32] {
-    var tokens = model.tokenizer.begin.map { [$0] } ?? []
-    switch request.prompt {
-    case .text(let text): tokens += model.tokenizer.encode(text)
-    case .messages(let messages):
-      do throws(TemplateError) {
-        tokens += model.tokenizer.encode(try model.template.get().render(messages))
-      } catch {
-        throw InferenceError(
-          .invalidRequest, "template_failed",
-          "The model's chat template does not take these messages (\(error.reason)): use `prompt`, or other roles.",
-          parameter: "messages")
-      }
-    }
-    guard !tokens.isEmpty else { throw GenerationRequest.wrong("prompt", "must not be empty") }
-    return tokens
   }
 }

@@ -36,6 +36,10 @@ package struct OperatorTrace: Equatable, Sendable {
     /// H(values), each a little-endian binary32.
     package let digest: Digest
 
+    package init(number: Int32, layer: Int, count: Int, digest: Digest) {
+      (self.number, self.layer, self.count, self.digest) = (number, layer, count, digest)
+    }
+
     /// The operator's name, or its number if this engine has none for it.
     package var name: String { Operator(rawValue: number)?.name ?? "operator \(number)" }
   }
@@ -43,6 +47,9 @@ package struct OperatorTrace: Equatable, Sendable {
   package private(set) var steps: [Step] = []
 
   package init() {}
+
+  /// A trace that another engine gave.
+  package init(_ steps: [Step]) { self.steps = steps }
 
   /// Takes note of a result.
   package mutating func add(_ number: Int32, layer: Int, _ values: UnsafeBufferPointer<Float>) {
