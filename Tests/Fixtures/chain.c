@@ -1,6 +1,7 @@
 /* A link of a chain of plugins, each of which logs and asks the next: ID is its own name, NEXT that of the next. */
 #include <string.h>
 #include <symbolon/symbolon.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #ifndef ID

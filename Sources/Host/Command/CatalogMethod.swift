@@ -108,11 +108,13 @@ struct CatalogMethod {
     var usage = "USAGE: symbolon \(commandLine)"
     for member in members where member.isPositional { usage += " <\(member.name)>" }
     for member in members where member.isRequired && !member.isPositional { usage += " " + shape(member) }
-    let rows = members.map { ["  " + shape($0), $0.summary] }
-    return [
-      "\(summary).", "", usage + " [options]", "", Terminal.table(["  OPTION", "WHAT"], rows), "",
-      "Needs no node. --json prints JSON.",
-    ].joined(separator: "\n")
+    let width = (members.map { shape($0).count }.max() ?? 0) + 4
+    let rows = members.map { member in
+      let name = "  " + shape(member)
+      return Terminal.wrapped(name + String(repeating: " ", count: width - name.count) + member.summary, indent: width)
+    }
+    return (["\(summary).", "", usage + " [options]", ""] + rows + ["", "Needs no node. --json prints JSON."])
+      .joined(separator: "\n")
   }
 
   private static func hint(_ type: ValueType) -> String {

@@ -20,7 +20,12 @@ struct Completion: ParsableCommand {
         let hint = Spelling.nearest(to: shell, in: known).map { " Did you mean `\($0)`?" } ?? ""
         throw .invalid("unknown_shell", "`\(shell)` is none of \(known.joined(separator: ", ")).\(hint)")
       }
-      print(Symbolon.completionScript(for: kind))
+      var script = Symbolon.completionScript(for: kind)
+      if shell == "zsh", let start = script.firstRange(of: #"\nif [[ "${funcstack[1]}" = _symbolon ]]; then"#) {
+        // What begins there would complete without the part that follows.
+        script = String(script[..<start.lowerBound])
+      }
+      print(script)
       print(Self.dynamicPart[shell] ?? "")
     }
   }
@@ -40,12 +45,17 @@ struct Completion: ParsableCommand {
     "zsh": """
 
     _symbolon_running() {
-      _symbolon "$@"
-      local -a found
-      found=(${(f)"$(${words[1]} \(CompleteWords.name) ${words[2,CURRENT-1]} 2>/dev/null)"})
-      (( ${#found} )) && compadd -a found
+      # What follows changes both.
+      local -a typed=("${words[@]}") found
+      local -i at=CURRENT ret=1
+      _symbolon "$@" && ret=0
+      found=(${(f)"$("${typed[1]}" \(CompleteWords.name) "${(@)typed[2,at-1]}" 2>/dev/null)"})
+      (( ${#found} )) && compadd -a found && ret=0
+      return ret
     }
     compdef _symbolon_running symbolon
+    # Read by the first completion, as a function of its own name.
+    if [[ "${funcstack[1]}" = _symbolon ]]; then _symbolon_running "$@"; fi
     """,
     "fish": """
 
@@ -92,7 +102,9 @@ struct CompleteWords: ParsableCommand {
           || $0.command == "\(plain[0]) \(plain[1])"
       }
       let given = Set(words)
-      return (method?.signature.parameters ?? []).map { "--" + $0.name.replacing("_", with: "-") }
+      let names =
+        method?.members.flatMap { $0.isEmpty ? nil : $0.map(\.name) } ?? method?.signature.parameters.map(\.name)
+      return (names ?? []).map { "--" + $0.replacing("_", with: "-") }
         .filter { !given.contains($0) } + ["--json", "--help"].filter { !given.contains($0) }
     }
   }

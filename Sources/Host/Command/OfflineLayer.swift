@@ -160,12 +160,26 @@ final class OfflineView {
     if isJSON {
       write(result.text + "\n")
     } else if hasText {
-      // Beside the text that was asked for.
-      StandardError.write("\n" + Terminal.wide(result) + "\n")
+      // Beside the text that was asked for, and without it.
+      var members = result.object ?? [:]
+      members["text"] = nil
+      StandardError.write("\n" + Terminal.wide(Self.brief(.object(members))) + "\n")
     } else {
-      write(Terminal.wide(result) + "\n")
+      write(Terminal.wide(Self.brief(result)) + "\n")
     }
     return result[key: "ok"] != .bool(false)
+  }
+
+  /// For people: long lists and texts are told, not shown.
+  private static func brief(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .object(let members): return .object(members.mapValues(brief))
+    case .array(let items) where items.count > 8: return .string("\(items.count) values; --json shows them")
+    case .array(let items): return .array(items.map(brief))
+    case .string(let text) where text.utf8.count > 1000:
+      return .string("\(text.utf8.count) bytes; --json shows them")
+    default: return value
+    }
   }
 
   private func write(_ text: String) {
