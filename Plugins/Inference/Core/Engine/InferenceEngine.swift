@@ -50,6 +50,8 @@ package final class InferenceEngine: Sendable {
     package var prefixCache = true
     /// Whether tokens are guessed from the text so far and verified together.
     package var speculation = true
+    /// How many tokens are guessed at a time; nil for as many as pay, by what steps were measured to cost.
+    package var guesses: Int?
     /// The instruction set that computes; nil for the best.
     package var path: Int32?
     /// A folder for hashes already computed; nil computes them at every start.
@@ -121,6 +123,9 @@ package final class InferenceEngine: Sendable {
   package func close() { scheduler.stop() }
 
   package var models: [Description] { library.descriptions }
+
+  /// What the scheduler has done so far.
+  package var counters: ServingCounters { scheduler.shared.quietly { $0.counters } }
 
   /// The instruction set that computes.
   package var path: String { String(cString: symbolon_path_name(options.path ?? symbolon_path_best())) }

@@ -8,6 +8,8 @@ final class Lane: @unchecked Sendable {
     var mostActive: Int
     var prefixCache: Bool
     var speculation: Bool
+    /// A fixed number of guesses; nil for as many as pay.
+    var guesses: Int?
   }
 
   /// Sequences whose prompts have as many tokens in common do not read them twice at the same time.

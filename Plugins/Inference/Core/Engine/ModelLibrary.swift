@@ -20,6 +20,8 @@ final class ModelLibrary: Sendable {
     var residence = Residence.unloaded
     /// Bytes that it takes, or will take, in memory.
     var bytes: Int
+    /// Whether these bytes are its own; a loading waits until they are.
+    var isGranted = false
     /// Requests that use it.
     var users = 0
     /// Grows with use; the smallest is the least recently used.
@@ -33,9 +35,8 @@ final class ModelLibrary: Sendable {
     var entries: [Entry] = []
     var clock: UInt64 = 0
 
-    var bytes: Int {
-      entries.reduce(0) { sum, entry in if case .unloaded = entry.residence { sum } else { sum + entry.bytes } }
-    }
+    /// Bytes that are taken, or promised to a loading that has begun.
+    var bytes: Int { entries.reduce(0) { $0 + ($1.isGranted ? $1.bytes : 0) } }
 
     func index(_ id: String) -> Int? { entries.firstIndex { $0.description.id == id } }
   }
@@ -228,6 +229,7 @@ final class ModelLibrary: Sendable {
       state.withLock { state in
         guard let index = state.index(id) else { return }
         state.entries[index].residence = .unloaded
+        state.entries[index].isGranted = false
         state.entries[index].failures += 1
         state.entries[index].failure = error
       }
@@ -242,7 +244,10 @@ final class ModelLibrary: Sendable {
       let step: Step = state.withLock { state in
         guard let own = state.index(id) else { return .enough }
         if state.entries[own].bytes > self.memory { return .never(state.entries[own].bytes) }
-        if state.bytes <= self.memory { return .enough }
+        if state.bytes + state.entries[own].bytes <= self.memory {
+          state.entries[own].isGranted = true
+          return .enough
+        }
         let loaded = state.entries.indices.filter { index in
           if case .loaded = state.entries[index].residence { true } else { false }
         }
@@ -275,7 +280,11 @@ final class ModelLibrary: Sendable {
 
   private func finishLeaving(_ id: String) {
     scheduler.remove(id)
-    state.withLock { state in if let index = state.index(id) { state.entries[index].residence = .unloaded } }
+    state.withLock { state in
+      guard let index = state.index(id) else { return }
+      state.entries[index].residence = .unloaded
+      state.entries[index].isGranted = false
+    }
   }
 
   private func unknown(_ id: String) -> InferenceError {

@@ -38,7 +38,8 @@ struct ModelLoading {
     let lane = try Lane(
       id: id, model: model, pool: scheduler.pool, budget: scheduler.budget,
       limits: Lane.Limits(
-        mostActive: max(1, options.maxActive), prefixCache: options.prefixCache, speculation: options.speculation),
+        mostActive: max(1, options.maxActive), prefixCache: options.prefixCache, speculation: options.speculation,
+        guesses: options.guesses),
       path: options.path)
     scheduler.add(lane)
     tell(1, .ready)

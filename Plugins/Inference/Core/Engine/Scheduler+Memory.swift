@@ -37,6 +37,7 @@ extension Scheduler {
   private func begin(_ sequence: TokenSequence, _ lane: Lane) -> Bool {
     do throws(InferenceError) {
       try lane.begin(sequence, now: turn) { () throws(InferenceError) in try page(lane, for: nil) }
+      counters.cachedPositions += sequence.computed
       return true
     } catch {
       sequence.job.fail(error)
@@ -56,7 +57,7 @@ extension Scheduler {
         guard let page = try page(lane, for: preempting ? sequence : nil) else {
           guard preempting else { return false }
           if lanes.contains(where: { $0.active.contains { $0 !== sequence && !$0.holding.pages.isEmpty } }) {
-            lane.preempt(sequence, now: turn)
+            preempt(sequence, lane)
             return false
           }
           throw InferenceError(
@@ -81,8 +82,13 @@ extension Scheduler {
       if let page = try lane.pages.take() { return page }
       if lanes.contains(where: { $0.pages.dropSpare() }) || forgetOldest() { continue }
       guard let sequence, let (victim, home) = victim(for: sequence) else { return nil }
-      home.preempt(victim, now: turn)
+      preempt(victim, home)
     }
+  }
+
+  private func preempt(_ sequence: TokenSequence, _ lane: Lane) {
+    lane.preempt(sequence, now: turn)
+    counters.preemptions += 1
   }
 
   private func forgetOldest() -> Bool {

@@ -9,8 +9,15 @@ extension Scheduler {
     /// The first leaf and how many there are, in the order of the columns.
     var leaf = 0
     var hidden = 0
+    let guesses: Int
 
-    var columns: Int { count + sequence.guessed.count }
+    init(_ sequence: TokenSequence, count: Int) {
+      self.sequence = sequence
+      self.count = count
+      guesses = sequence.guessed.count
+    }
+
+    var columns: Int { count + guesses }
   }
 
   /// Plans and runs one step; whether there was anything to do.
@@ -34,7 +41,7 @@ extension Scheduler {
       guard let sequence = byArrival[share.arrival], lane.active.contains(where: { $0 === sequence }) else {
         return nil
       }
-      return Part(sequence: sequence, count: share.count)
+      return Part(sequence, count: share.count)
     }
     if !parts.isEmpty { run(parts, lane) }
     return true
@@ -65,6 +72,7 @@ extension Scheduler {
     let room = min(sequence.job.prompt.count + sequence.job.mostAnswerTokens - 1, lane.model.context)
     let guess = sequence.guess(most: min(GuessTuner.most, room - sequence.tokens.count))
     guard !guess.isEmpty else { return [] }
+    if let fixed = lane.limits.guesses { return guess.prefix(fixed) }
     let worth = lane.tuner.guesses(beside: beside, chance: sequence.guesses.chance, most: guess.count)
     return sequence.guesses.mayGuess(pays: worth > 0) ? guess.prefix(worth) : []
   }
@@ -72,6 +80,7 @@ extension Scheduler {
   private func run(_ planned: [Part], _ lane: Lane) {
     var parts = planned
     let columns = lay(&parts, lane)
+    counters.columns += columns.count
     let began = monotonicNanoseconds()
     do throws(StepFailure) {
       let logits = try lane.session.step(columns)
@@ -129,7 +138,7 @@ extension Scheduler {
       parts.compactMap { part in
         part.row.map { row in
           let rows = UnsafeMutableBufferPointer(
-            rebasing: logits[row * vocabulary..<(row + 1 + part.sequence.guessed.count) * vocabulary])
+            rebasing: logits[row * vocabulary..<(row + 1 + part.guesses) * vocabulary])
           return (part.sequence, rows)
         }
       })
@@ -143,7 +152,11 @@ extension Scheduler {
     case 1: choose(0)
     default: pool.forEach(below: choosing.value.count, choose)
     }
-    for part in parts { settle(part, lane) }
+    for part in parts {
+      counters.guesses += part.guesses
+      counters.rightGuesses += part.guesses > 0 ? part.sequence.lastRight : 0
+      settle(part, lane)
+    }
   }
 
   /// Remembers pages, and lets a sequence go that is complete.
@@ -191,7 +204,11 @@ extension Scheduler {
       let left = sequence.job.prompt.count + sequence.job.mostAnswerTokens - sequence.tokens.count
       return sum + lane.pace.seconds(promptTokens: sequence.known, mostAnswerTokens: max(0, left))
     }
+    counters.steps += 1
+    counters.pageBytes = budget.used
+    counters.active = lanes.reduce(0) { $0 + $1.active.count }
     shared.quietly { shared in
+      shared.counters = counters
       shared.queues[lane.id]?.update(pace: lane.pace, activeCount: lane.active.count, activeSeconds: remaining)
     }
   }

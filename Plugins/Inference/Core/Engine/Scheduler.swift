@@ -17,6 +17,7 @@ final class Scheduler: @unchecked Sendable {
     /// Models that shall leave it.
     var leaving: Set<String> = []
     var queues: [String: QueueOutlook] = [:]
+    var counters = ServingCounters()
     /// Raised when a job was cancelled or a slow receiver caught up.
     var nudged = false
     var stopping = false
@@ -32,6 +33,8 @@ final class Scheduler: @unchecked Sendable {
   private(set) var turn: UInt64 = 0
   private var arrivals: UInt64 = 0
   private var nextLane = 0
+  /// Copied to `shared` after each step.
+  var counters = ServingCounters()
 
   /// At most `mostWaiting` jobs of a model may wait for their turn; keys and values may take `memory` bytes.
   init(pool: WorkerPool, mostWaiting: Int, memory: Int) {

@@ -17,6 +17,8 @@ final class TokenSequence {
   var guesses = GuessRecord()
   /// Tokens that the next step verifies.
   var guessed: ArraySlice<Int32> = []
+  /// How many guesses of the last step were right.
+  private(set) var lastRight = 0
   /// Set after a guess led to a number that is not finite: the sequence goes on without.
   var guessesFault = false
   let holding: Holding
@@ -118,6 +120,7 @@ final class TokenSequence {
       } catch { ending = .failed(error) }
     }
     guesses.note(right: right, of: guessed.count)
+    lastRight = right
     job.post(events, ending: ending)
   }
 
