@@ -41,18 +41,16 @@ import Testing
   /// Asks all at once, each on a thread of its own; answers in order.
   private static func answers(_ engine: InferenceEngine, _ requests: [GenerationRequest]) throws -> [Answer] {
     let results = Mutex([Int: Result<Answer, any Error>]())
-    DispatchQueue.concurrentPerform(iterations: 1) { _ in
-      let group = DispatchGroup()
-      for (index, request) in requests.enumerated() {
-        group.enter()
-        Thread.detachNewThread {
-          let result = Result { try answer(engine, request) }
-          results.withLock { $0[index] = result }
-          group.leave()
-        }
+    let group = DispatchGroup()
+    for (index, request) in requests.enumerated() {
+      group.enter()
+      Thread.detachNewThread {
+        let result = Result { try answer(engine, request) }
+        results.withLock { $0[index] = result }
+        group.leave()
       }
-      group.wait()
     }
+    group.wait()
     return try requests.indices.map { index in
       try #require(results.withLock { $0[index] }).get()
     }
