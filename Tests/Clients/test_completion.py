@@ -22,7 +22,8 @@ def environment(node, tmp_path_factory):
     variables = {"SYMBOLON_CONFIG": str(node.config), "PATH": f"{BUILT}:{os.environ['PATH']}", "HOME": str(home),
                  "TERM": "dumb"}
     for shell, name in {"zsh": "_symbolon", "fish": "symbolon.fish"}.items():
-        script = subprocess.run([BUILT / "symbolon", "completion", shell], env=variables, capture_output=True, check=True)
+        script = subprocess.run(
+            [BUILT / "symbolon", "completion", shell], env=variables, capture_output=True, check=True)
         (home / name).write_bytes(script.stdout)
     return variables
 
@@ -67,7 +68,8 @@ def test_zsh_completes(environment, typed, word):
     shell = Zsh(environment)
     try:
         # What the shell echoes of this does not hold the word that it prints.
-        shell.type(f"PS1='> '; fpath=({environment['HOME']} $fpath); autoload -U compinit; compinit -u -D; echo RE''ADY\n")
+        folder = environment["HOME"]
+        shell.type(f"PS1='> '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; echo RE''ADY\n")
         shell.wait_for("READY")
         shell.seen = ""
         # A beep or a pause may part what it writes, so the line is asked of the shell itself.

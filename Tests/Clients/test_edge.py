@@ -160,7 +160,7 @@ def certificate(folder, name):
 
 
 def secure_get(port, chain, path="/health", check=True):
-    """Status and body over HTTPS, with a client that trusts this certificate alone; None when it does not, unchecked."""
+    """Status and body over HTTPS, for a client that trusts this certificate alone; None when it does not, unchecked."""
     shown = subprocess.run(
         ["curl", "--silent", "--show-error", "--max-time", "60", "--cacert", chain, "--write-out", "\n%{http_code}",
          f"https://127.0.0.1:{port}{path}"], capture_output=True, text=True)

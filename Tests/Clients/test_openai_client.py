@@ -228,7 +228,8 @@ def test_a_client_waits_as_long_as_it_is_told(tmp_path_factory):
                     hasty.chat.completions.create(model=MODEL_ID, messages=[])
         assert refused.value.code == "rate_limit_exceeded"
         answers = []
-        with httpx.Client(event_hooks={"response": [lambda answer: answers.append((time.monotonic(), answer))]}) as http:
+        hooks = {"response": [lambda answer: answers.append((time.monotonic(), answer))]}
+        with httpx.Client(event_hooks=hooks) as http:
             client_of(node, key, max_retries=2, http_client=http).chat.completions.create(
                 model=MODEL_ID, messages=HELLO, max_tokens=1)
         assert [answer.status_code for _, answer in answers] == [429, 200]
