@@ -4,7 +4,8 @@ import Testing
 @Suite struct SamplerTests {
   private func pick(_ logits: [Float], _ parameters: SamplingParameters, position: Int = 0) -> Int32? {
     var sampler = Sampler(parameters)
-    return logits.withUnsafeBufferPointer { sampler.pick($0, position: position, path: 0) }
+    var row = logits
+    return row.withUnsafeMutableBufferPointer { sampler.pick($0, position: position, path: 0) }
   }
 
   private let logits: [Float] = [1, 3, 2, 3, -5, 0]

@@ -33,7 +33,7 @@ float symbolon_contraction_probe(float x, float y, float z, float w) { return x 
 static const double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
 
 /* Natural logarithm of a positive normal number: z = (m-1)/(m+1), ln m = 2(z + z^3/3 + z^5/5 + ...). */
-static double logarithm(double x) {
+double symbolon_logarithm(double x) {
   uint64_t bits;
   __builtin_memcpy(&bits, &x, 8);
   int64_t exponent = (int64_t)(bits >> 52) - 1023;
@@ -63,7 +63,7 @@ static double exponential(double x) {
 }
 
 void symbolon_rope_frequencies(double base, int32_t dimension, float *inv_freq) {
-  const double log_base = logarithm(base);
+  const double log_base = symbolon_logarithm(base);
   for (int32_t i = 0; i < dimension / 2; i++)
     inv_freq[i] = i == 0 ? 1.0f : (float)exponential(-((double)(2 * i) / (double)dimension) * log_base);
 }

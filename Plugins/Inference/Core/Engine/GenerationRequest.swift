@@ -115,8 +115,8 @@ extension GenerationRequest {
     try holds("typical_p", sampling.typicalP, 0...1)
     try holds("frequency_penalty", sampling.frequencyPenalty, -2...2)
     try holds("presence_penalty", sampling.presencePenalty, -2...2)
-    guard sampling.repetitionPenalty > 0, sampling.repetitionPenalty <= 2 else {
-      throw Self.wrong("repetition_penalty", "must be a number above 0 and at most 2")
+    guard (0.01...2).contains(sampling.repetitionPenalty) else {
+      throw Self.wrong("repetition_penalty", "must be a number from 0.01 to 2")
     }
     guard (0...Limit.topK).contains(sampling.topK) else {
       throw Self.wrong("top_k", "must be a whole number from 0 (all) to \(Limit.topK)")

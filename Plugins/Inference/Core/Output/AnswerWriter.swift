@@ -13,6 +13,7 @@ struct AnswerWriter: Sendable {
 
   private var sampler: Sampler
   private var stream: TextStream
+  private var logprobs: LogprobQueue?
   private let tokenizer: Tokenizer
   private let maxTokens: Int
   /// Tokens of the answer so far, without the one that ends it.
@@ -21,17 +22,26 @@ struct AnswerWriter: Sendable {
   init(
     _ request: GenerationRequest, prompt: [Int32], maxTokens: Int, model: Model
   ) throws(InferenceError) {
-    sampler = Sampler(request.sampling)
+    let vocabulary = model.tokenizer.vocabularySize
+    if let bias = request.sampling.bias.last, bias.token >= vocabulary {
+      throw GenerationRequest.wrong(
+        "logit_bias", "names the token \(bias.token), but this model's tokens are 0 to \(vocabulary - 1)")
+    }
+    sampler = Sampler(request.sampling, prompt: prompt)
     stream = TextStream(stops: request.stops)
+    logprobs = request.logprobs.map { LogprobQueue(alternatives: $0) }
     tokenizer = model.tokenizer
     self.maxTokens = maxTokens
   }
 
-  /// Chooses the token after `position` tokens; called once for each token of the answer, in order.
+  /// Chooses the token after `position` tokens.
+  ///
+  /// Called once for each token of the answer, in order. Changes the row.
   mutating func take(
     _ logits: UnsafeMutableBufferPointer<Float>, position: Int, path: Int32
   ) throws(InferenceError) -> Choice {
-    guard let token = sampler.pick(UnsafeBufferPointer(logits), position: position, path: path) else {
+    let likelihoods = logprobs == nil ? nil : Likelihoods(logits, path: path)
+    guard let token = sampler.pick(logits, position: position, path: path) else {
       throw InferenceError(.internal, "numeric_fault", "The model produced a number that is not finite.")
     }
     var choice = Choice(token: token, events: [], finish: nil)
@@ -39,14 +49,17 @@ struct AnswerWriter: Sendable {
       choice.finish = .stop
     } else {
       completionTokens += 1
+      if let likelihoods { logprobs?.add(token, among: likelihoods, tokenizer) }
       add(stream.add(tokenizer.bytes(of: token)), to: &choice)
       if stream.stopped { choice.finish = .stop } else if completionTokens == maxTokens { choice.finish = .length }
     }
-    if choice.finish != nil { add(stream.finish(), to: &choice) }
+    if choice.finish != nil { add(stream.finish(), isLast: true, to: &choice) }
     return choice
   }
 
-  private func add(_ text: String, to choice: inout Choice) {
-    if !text.isEmpty { choice.events.append(.text(text, tokens: completionTokens)) }
+  private mutating func add(_ text: String, isLast: Bool = false, to choice: inout Choice) {
+    let entries = logprobs?.take(before: stream.givenBytes, all: isLast && !stream.stopped)
+    guard !text.isEmpty || entries?.isEmpty == false else { return }
+    choice.events.append(.text(text, tokens: completionTokens, logprobs: entries))
   }
 }

@@ -21,7 +21,7 @@ package struct SamplingParameters: Equatable, Sendable {
   package var minP: Double
   /// 0...1: only the tokens nearest to the expected surprise that together reach this share; 1 for all.
   package var typicalP: Double
-  /// Above 0, at most 2: divides the positive logits of tokens in prompt and answer, multiplies the others; 1 for none.
+  /// 0.01...2: divides the positive logits of tokens in prompt and answer, multiplies the others; 1 for none.
   package var repetitionPenalty: Double
   /// -2...2: taken from a token's logit for each time the answer has it.
   package var frequencyPenalty: Double

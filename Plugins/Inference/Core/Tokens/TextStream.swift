@@ -5,6 +5,8 @@ package struct TextStream: Sendable {
   private var pending: [UInt8] = []
   /// A stop string was seen; nothing more comes.
   package private(set) var stopped = false
+  /// How many of the tokens' bytes were given out as text.
+  package private(set) var givenBytes = 0
 
   package init(stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
 
@@ -14,16 +16,19 @@ package struct TextStream: Sendable {
     pending.append(contentsOf: bytes)
     if let end = firstStop() {
       stopped = true
+      givenBytes += end
       defer { pending = [] }
       return String(decoding: pending[..<end], as: UTF8.self)
     }
     let certain = min(pending.count - possibleStop(), Self.wholeCharacters(pending))
+    givenBytes += certain
     defer { pending.removeFirst(certain) }
     return String(decoding: pending[..<certain], as: UTF8.self)
   }
 
   /// The rest, once no more tokens come; an unfinished character becomes U+FFFD.
   package mutating func finish() -> String {
+    givenBytes += pending.count
     defer { pending = [] }
     return String(decoding: pending, as: UTF8.self)
   }

@@ -46,6 +46,9 @@ uint16_t symbolon_float_to_half(float value);
 /* exp1: e^x for x <= 0 and for SiLU; +0 below -87, clamped above 87; about 2 ulp, the same bits everywhere. */
 float symbolon_exp1(float x);
 
+/* Natural logarithm of a positive normal number, by the written binary64 routine. */
+double symbolon_logarithm(double x);
+
 /* inv_freq[i] = base^(-2i/dimension) for i in 0..<dimension/2, by the written binary64 routine. */
 void symbolon_rope_frequencies(double base, int32_t dimension, float *inv_freq);
 
