@@ -6,6 +6,8 @@
 // engine.prefill512.t<N>  tokens a second, one prompt of 512 tokens
 // engine.ttft             milliseconds from text to first token: tokenise, read the prompt, choose
 //
+// engine.receipt_cost, engine.replay_ratio: Receipts.swift
+//
 // `engine_peer.py` measures the same with llama.cpp.
 import InferenceCore
 
@@ -85,6 +87,7 @@ let prompt = (0..<512).map { Int32(1000 + $0 * 37 % 40000) }
 var decode: [Double] = []
 var prefill: [Double] = []
 var first: [Double] = []
+var receipts = ReceiptFigures(session, model, prompt: prompt)
 for round in 0...arguments.repeats {
   let cache = try SequenceCache(model, positions: 1024)
   let reading = try seconds { _ = try read(session, prompt, cache) }
@@ -95,6 +98,7 @@ for round in 0...arguments.repeats {
   let answering = try seconds {
     _ = try read(session, model.tokenizer.encode(question, authored: true), cache)
   }
+  try receipts.round(keep: round > 0)
   if round == 0 { continue }
   prefill.append(512 / reading)
   decode.append(128 / writing)
@@ -103,3 +107,4 @@ for round in 0...arguments.repeats {
 report("engine.decode.\(kind).t\(arguments.threads)", median(decode), "tok/s", decode.count)
 report("engine.prefill512.\(kind).t\(arguments.threads)", median(prefill), "tok/s", prefill.count)
 report("engine.ttft", median(first), "ms", first.count)
+receipts.report(threads: arguments.threads)

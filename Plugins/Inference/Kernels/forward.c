@@ -117,6 +117,8 @@ static void remember(symbolon_workspace *w, int32_t l, int32_t t, int32_t row, i
 /* query, key, value = W.normed for 32 rows; queries and keys rotated, keys and values into the cache. */
 static void project(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
   (void)thread;
+  if (c < w->leaves.count) return symbolon_leaves_residual(&w->leaves, w->model, w->residual, l, c);
+  c -= w->leaves.count;
   const symbolon_model *m = w->model;
   const symbolon_layer *layer = &m->layer[l];
   const int32_t q_rows = m->heads * m->head_size, k_rows = m->kv_heads * m->head_size;
@@ -218,6 +220,8 @@ static void down(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
 
 /* fed = silu(gate.normed) * up.normed for 32 rows, as f32 and A32. */
 static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
+  if (c < w->leaves.count) return symbolon_leaves_cache(&w->leaves, w->model, w->columns, thread, l, c);
+  c -= w->leaves.count;
   const symbolon_layer *layer = &w->model->layer[l];
   float *up = w->up + (size_t)thread * (size_t)w->most_columns * ROWS;
   const size_t f = (size_t)w->fed.k;
@@ -243,7 +247,9 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
 
 /* logits = head.normed for 128 rows. */
 static void head(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
-  (void)thread, (void)l;
+  (void)thread;
+  if (c < w->leaves.count) return symbolon_leaves_residual(&w->leaves, w->model, w->residual, l, c);
+  c -= w->leaves.count;
   const int32_t vocabulary = w->model->vocabulary;
   for (int32_t t = 0; t < w->logit_count; t += SYMBOLON_TILE) {
     const int32_t n = w->logit_count - t < SYMBOLON_TILE ? w->logit_count - t : SYMBOLON_TILE;
@@ -263,19 +269,21 @@ static void step(void *context, int32_t thread) {
   symbolon_workspace *w = context;
   const symbolon_model *m = w->model;
   const int32_t columns = w->count, rows = (m->heads + 2 * m->kv_heads) * m->head_size;
+  /* Digests are the first pieces of stages that leave what they hash as it is. */
+  const int32_t leaves = w->leaves.count;
   int32_t stage = 0;
   run(w, stage, embed, columns, thread, 0);
   for (int32_t l = 0; l < m->layers; l++) {
     run(w, ++stage, attention_norm, columns, thread, l);
-    run(w, ++stage, project, rows / ROWS, thread, l);
+    run(w, ++stage, project, leaves + rows / ROWS, thread, l);
     run(w, ++stage, attention, w->items * m->kv_heads, thread, l);
     run(w, ++stage, output, m->width / ROWS, thread, l);
     run(w, ++stage, feed_norm, columns, thread, l);
-    run(w, ++stage, feed, m->feed_width / ROWS, thread, l);
+    run(w, ++stage, feed, leaves + m->feed_width / ROWS, thread, l);
     run(w, ++stage, down, m->width / ROWS, thread, l);
   }
   run(w, ++stage, last_norm, w->logit_count + w->hidden_count, thread, m->layers);
-  run(w, ++stage, head, (m->vocabulary + HEAD_ROWS - 1) / HEAD_ROWS, thread, m->layers);
+  run(w, ++stage, head, leaves + (m->vocabulary + HEAD_ROWS - 1) / HEAD_ROWS, thread, m->layers);
 }
 
 /* Splits the columns into attention items: neighbours of one sequence, about twelve queries together. */
@@ -304,6 +312,7 @@ symbolon_fault symbolon_forward(
   memset(w->stage, 0, (size_t)w->stages * sizeof(symbolon_stage));
   atomic_store(&w->fault, ~0u);
   itemise(w);
+  symbolon_leaves_begin(&w->leaves, columns, count);
   symbolon_pool_run(pool, step, w);
   const unsigned code = atomic_load(&w->fault);
   if (code == ~0u) return (symbolon_fault){0, 0, 0};

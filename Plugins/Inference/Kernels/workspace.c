@@ -48,7 +48,7 @@ symbolon_workspace *symbolon_workspace_create(
   const int32_t parts = activations_create(&w->normed, columns, model->width)
                         & activations_create(&w->attended, columns, model->heads * model->head_size)
                         & activations_create(&w->fed, columns, model->feed_width);
-  if (!parts || !w->logit_column || !w->hidden_column || !w->hidden || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
+  if (!parts || !symbolon_leaves_create(&w->leaves, model, threads, columns) || !w->logit_column || !w->hidden_column || !w->hidden || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
       || !w->stage) {
     symbolon_workspace_destroy(w);
     return NULL;
@@ -71,6 +71,7 @@ void symbolon_workspace_destroy(symbolon_workspace *w) {
   free(w->scores);
   free(w->up);
   free(w->stage);
+  symbolon_leaves_destroy(&w->leaves);
   free(w);
 }
 
@@ -81,3 +82,7 @@ uint64_t symbolon_page_bytes(const symbolon_model *m) {
 const float *symbolon_logits(const symbolon_workspace *w) { return w->logits; }
 
 const float *symbolon_hidden(const symbolon_workspace *w) { return w->hidden; }
+
+const uint8_t *symbolon_digests(const symbolon_workspace *w) { return w->leaves.digests; }
+
+void symbolon_workspace_hash(symbolon_workspace *w, symbolon_hash *hash) { w->leaves.hash = hash; }

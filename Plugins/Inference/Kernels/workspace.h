@@ -9,6 +9,7 @@
 #include "arithmetic_rules.h"
 #include "include/forward.h"
 #include "include/operations.h"
+#include "leaves.h"
 
 /* Rows that one claim of a matrix stage covers: one A32 block of the next stage's input. */
 enum { ROWS = 32, HEAD_ROWS = 128 };
@@ -39,6 +40,7 @@ struct symbolon_workspace {
   float *scores;          /* [thread][12][context] */
   float *up;              /* [thread][T][32] */
   symbolon_stage *stage;  /* [stages] */
+  symbolon_leaves leaves; /* what the trace commits to */
   atomic_uint fault;      /* smallest fault code, ~0 for none */
 };
 

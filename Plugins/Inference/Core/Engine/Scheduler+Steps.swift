@@ -6,8 +6,10 @@ extension Scheduler {
     let count: Int
     /// The first row of logits of the part; nil when it wants none.
     var row: Int?
-    /// The first leaf and how many there are, in the order of the columns.
+    /// The number of the part's first leaf, and the column, counted from the part's first, that it is of: the columns
+    /// before it have theirs from an earlier run.
     var leaf = 0
+    var leafOffset = 0
     var hidden = 0
     let guesses: Int
 
@@ -110,10 +112,11 @@ extension Scheduler {
           ? sequence.guessed[sequence.guessed.startIndex + offset - parts[index].count] : sequence.tokens[position]
         let wantsRow = sequence.isAnswer && (isGuess || (endsKnown && offset == parts[index].count - 1))
         let wantsLeaf = sequence.wantsLeaf(position)
+        if !wantsLeaf { parts[index].leafOffset = offset + 1 }
         columns.append(
           Session.Column(
             token: token, position: position, cache: sequence.holding.cache, wantsLogits: wantsRow,
-            wantsHidden: !sequence.isAnswer))
+            wantsHidden: !sequence.isAnswer, wantsLeaf: wantsLeaf))
         rows += wantsRow ? 1 : 0
         leaves += wantsLeaf ? 1 : 0
         hidden += sequence.isAnswer ? 0 : 1
@@ -127,8 +130,11 @@ extension Scheduler {
     let vocabulary = lane.model.tokenizer.vocabularySize
     let width = lane.model.sizes.width
     let hidden = lane.session.hidden
+    func leaf(_ part: Part, offset: Int) -> [UInt8] {
+      lane.session.leaf(part.leaf + offset - part.leafOffset).bytes
+    }
     for part in parts {
-      part.sequence.advance(part.count) { _ in [] }
+      part.sequence.advance(part.count) { leaf(part, offset: $0) }
       if !part.sequence.isAnswer {
         part.sequence.add(
           UnsafeBufferPointer(rebasing: hidden[part.hidden * width..<(part.hidden + part.count) * width]))
@@ -139,13 +145,13 @@ extension Scheduler {
         part.row.map { row in
           let rows = UnsafeMutableBufferPointer(
             rebasing: logits[row * vocabulary..<(row + 1 + part.guesses) * vocabulary])
-          return (part.sequence, rows)
+          return (part, rows)
         }
       })
     let path = lane.session.path
     func choose(_ index: Int) {
-      let (sequence, rows) = choosing.value[index]
-      sequence.choose(rows, vocabulary: vocabulary, path: path) { _ in [] }
+      let (part, rows) = choosing.value[index]
+      part.sequence.choose(rows, vocabulary: vocabulary, path: path) { leaf(part, offset: part.count + $0) }
     }
     switch choosing.value.count {
     case 0: break

@@ -1,3 +1,4 @@
+import CSodium
 import InferenceKernels
 
 /// A number that is not finite, and the column it struck.
@@ -28,15 +29,19 @@ package final class Session {
     package let wantsLogits: Bool
     /// Whether the step gives what the head reads at this column: the residual after the last norm.
     package let wantsHidden: Bool
+    /// Whether the step gives the digests that the column's leaf commits to.
+    package let wantsLeaf: Bool
 
     package init(
-      token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool, wantsHidden: Bool = false
+      token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool, wantsHidden: Bool = false,
+      wantsLeaf: Bool = false
     ) {
       self.token = token
       self.position = position
       self.cache = cache
       self.wantsLogits = wantsLogits
       self.wantsHidden = wantsHidden
+      self.wantsLeaf = wantsLeaf
     }
   }
 
@@ -51,6 +56,9 @@ package final class Session {
   package let logitRows: Int
   /// The hidden rows of the last step, [wanting column][width], valid until the next.
   package private(set) var hidden = UnsafeBufferPointer<Float>(start: nil, count: 0)
+
+  /// The columns of the last step that wanted leaves.
+  private var traced: [(position: Int, token: Int32)] = []
 
   /// Buffers for `columns` columns, `logitRows` of which may want logits; `path` picks the instruction set.
   package init(
@@ -68,6 +76,11 @@ package final class Session {
       throw InferenceError(.exhausted, "out_of_memory", "No memory for the engine's buffers: free some.")
     }
     self.workspace = workspace
+    precondition(Digest.isReady, "libsodium does not start on this machine")
+    symbolon_workspace_hash(workspace) { bytes, size, digest in
+      guard let digest, let bytes else { return }
+      _ = crypto_generichash(digest, Digest.size, bytes.assumingMemoryBound(to: UInt8.self), size, nil, 0)
+    }
   }
 
   deinit { symbolon_workspace_destroy(workspace) }
@@ -83,7 +96,8 @@ package final class Session {
       precondition(column.token >= 0 && column.token < vocabulary)
       return symbolon_column(
         token: column.token, position: Int32(column.position), cache: column.cache.handle,
-        wants_logits: column.wantsLogits ? 1 : 0, wants_hidden: column.wantsHidden ? 1 : 0)
+        wants_logits: column.wantsLogits ? 1 : 0, wants_hidden: column.wantsHidden ? 1 : 0,
+        wants_leaf: column.wantsLeaf ? 1 : 0)
     }
     let wanting = columns.count { $0.wantsLogits }
     precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
@@ -92,8 +106,29 @@ package final class Session {
       throw StepFailure(
         column: Int(fault.column), layer: Int(fault.layer), operation: Int(fault.operation))
     }
+    traced = columns.filter(\.wantsLeaf).map { ($0.position, $0.token) }
     hidden = UnsafeBufferPointer(
       start: symbolon_hidden(workspace), count: columns.count { $0.wantsHidden } * model.sizes.width)
     return UnsafeBufferPointer(start: symbolon_logits(workspace), count: wanting * vocabulary)
+  }
+
+  /// The leaf of the n-th column of the last step that wanted one.
+  package func leaf(_ index: Int) -> Digest {
+    PositionDigests.leaf(position: traced[index].position, token: traced[index].token, bytes(ofLeaf: index))
+  }
+
+  /// What that leaf commits to.
+  package func digests(_ index: Int) -> PositionDigests {
+    let bytes = bytes(ofLeaf: index)
+    return PositionDigests(
+      position: traced[index].position, token: traced[index].token,
+      digests: stride(from: 0, to: bytes.count, by: Digest.size).compactMap {
+        Digest(bytes[$0..<$0 + Digest.size])
+      })
+  }
+
+  private func bytes(ofLeaf index: Int) -> UnsafeRawBufferPointer {
+    let size = (2 * model.sizes.layers + 1) * Digest.size
+    return UnsafeRawBufferPointer(start: symbolon_digests(workspace) + index * size, count: size)
   }
 }

@@ -45,10 +45,21 @@ package struct PositionDigests: Equatable, Sendable {
 
   /// H("symbolon.leaf/1" | position u32 | token u32 | digests), integers big-endian.
   package var leaf: Digest {
-    var message = Self.tag
+    Self.leaf(position: position, token: token) { message in
+      for digest in digests { message.append(contentsOf: digest.bytes) }
+    }
+  }
+
+  /// The leaf of digests that lie one after another.
+  package static func leaf(position: Int, token: Int32, _ digests: UnsafeRawBufferPointer) -> Digest {
+    leaf(position: position, token: token) { $0.append(contentsOf: digests) }
+  }
+
+  private static func leaf(position: Int, token: Int32, _ append: (inout [UInt8]) -> Void) -> Digest {
+    var message = tag
     withUnsafeBytes(of: UInt32(truncatingIfNeeded: position).bigEndian) { message.append(contentsOf: $0) }
     withUnsafeBytes(of: token.bigEndian) { message.append(contentsOf: $0) }
-    for digest in digests { message.append(contentsOf: digest.bytes) }
+    append(&message)
     return Digest(of: message)
   }
 

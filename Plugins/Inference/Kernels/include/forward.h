@@ -61,6 +61,7 @@ typedef struct symbolon_column {
   const symbolon_cache *cache;
   int32_t wants_logits; /* 0 or 1: a row of logits */
   int32_t wants_hidden; /* 0 or 1: a row of what the head reads, the normed residual */
+  int32_t wants_leaf;   /* 0 or 1: the digests that its leaf of the trace commits to */
 } symbolon_column;
 
 enum symbolon_operation {
@@ -81,6 +82,9 @@ typedef struct symbolon_fault {
 /* Bytes of one page. */
 uint64_t symbolon_page_bytes(const symbolon_model *model);
 
+/* Writes the digest of `size` bytes, on any thread. The kernels bring no hash: whoever wants leaves gives them one. */
+typedef void symbolon_hash(const void *bytes, uint64_t size, uint8_t digest[32]);
+
 typedef struct symbolon_workspace symbolon_workspace;
 
 /* Buffers for steps of at most `columns` columns, `logit_rows` of which want logits; all may want hidden rows. NULL when
@@ -88,6 +92,9 @@ typedef struct symbolon_workspace symbolon_workspace;
 symbolon_workspace *symbolon_workspace_create(
   const symbolon_model *model, int32_t threads, int32_t columns, int32_t logit_rows, int32_t path);
 void symbolon_workspace_destroy(symbolon_workspace *workspace);
+
+/* Lets columns want leaves: their digests are taken with `hash`. */
+void symbolon_workspace_hash(symbolon_workspace *workspace, symbolon_hash *hash);
 
 /* Runs one step. Writes each column's keys and values into its cache and, for the columns that want them, rows of logits
  * and hidden rows, both in column order. Blocks; the calling thread works too. Returns the first fault in a fixed order. */
@@ -99,5 +106,9 @@ const float *symbolon_logits(const symbolon_workspace *workspace);
 
 /* Hidden rows [row][width] of the last step. */
 const float *symbolon_hidden(const symbolon_workspace *workspace);
+
+/* Digests [column that wanted a leaf][2 * layers + 1][32] of the last step, in column order: of x_0, and for each layer
+ * of its row of keys and values and of what it handed on. */
+const uint8_t *symbolon_digests(const symbolon_workspace *workspace);
 
 #endif
