@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 
-import httpx
+import httpx2
 import openai
 import pytest
 from go_between import GoBetween, hang_up_after, hang_up_before
@@ -229,7 +229,7 @@ def test_a_client_waits_as_long_as_it_is_told(tmp_path_factory):
         assert refused.value.code == "rate_limit_exceeded"
         answers = []
         hooks = {"response": [lambda answer: answers.append((time.monotonic(), answer))]}
-        with httpx.Client(event_hooks=hooks) as http:
+        with httpx2.Client(event_hooks=hooks) as http:
             client_of(node, key, max_retries=2, http_client=http).chat.completions.create(
                 model=MODEL_ID, messages=HELLO, max_tokens=1)
         assert [answer.status_code for _, answer in answers] == [429, 200]
