@@ -56,6 +56,15 @@ import Testing
     #expect(try node.command("fixture").out.contains("fixture again"))
   }
 
+  @Test func itsWordsAreCompletedWithoutANode() throws {
+    let node = try Self.idle()
+    defer { node.stop() }
+    let names = try node.command("complete-words", "fixture").out.split(separator: "\n")
+    #expect(names.contains("again") && names.contains("add"), "\(names)")
+    let options = try node.command("complete-words", "fixture", "again", "--share", "0.5").out.split(separator: "\n")
+    #expect(options.contains("--max-count") && !options.contains("--share"), "\(options)")
+  }
+
   @Test func aRunningNodeLeavesTheMethodToTheCommand() throws {
     let node = try Self.idle()
     defer { node.stop() }

@@ -64,7 +64,7 @@ struct Completion: ParsableCommand {
   ]
 }
 
-/// `symbolon complete-words WORD…`: what may follow these words, one a line; nothing when no node runs.
+/// `symbolon complete-words WORD…`: what may follow these words, one a line; without a node, commands that need none.
 struct CompleteWords: ParsableCommand {
   static let name = "complete-words"
   static let configuration = CommandConfiguration(
@@ -85,7 +85,8 @@ struct CompleteWords: ParsableCommand {
       return try Self.pluginIDs(options)
     }
     if let first = plain.first, Symbolon.builtInNames.contains(first) { return [] }
-    let methods = CatalogMethod.all(in: try options.client().request("catalog"))
+    let offline = plain.first.map { OfflineLayer.sealedMethods($0, config: options.config) } ?? []
+    let methods = offline + CatalogMethod.all(in: try catalog(options, isNeeded: offline.isEmpty))
     switch plain.count {
     case 0:
       let commands = methods.compactMap { $0.command?.split(separator: " ").first.map(String.init) }
@@ -106,6 +107,14 @@ struct CompleteWords: ParsableCommand {
         method?.members.flatMap { $0.isEmpty ? nil : $0.map(\.name) } ?? method?.signature.parameters.map(\.name)
       return (names ?? []).map { "--" + $0.replacing("_", with: "-") }
         .filter { !given.contains($0) } + ["--json", "--help"].filter { !given.contains($0) }
+    }
+  }
+
+  /// What the running node offers; nothing when none runs and there is something else to say.
+  private func catalog(_ options: NodeOptions, isNeeded: Bool) throws(HostError) -> JSONValue {
+    do throws(HostError) { return try options.client().request("catalog") } catch {
+      guard isNeeded else { return .object([:]) }
+      throw error
     }
   }
 

@@ -42,6 +42,15 @@ struct OfflineLayer {
   /// Frees what it took.
   func end() { scratch.end() }
 
+  /// What a layer offers without a node, as the seal of its library tells; nothing of it runs.
+  static func sealedMethods(_ layer: String, config: String) -> [CatalogMethod] {
+    guard PluginID.isValid(layer), let (configuration, plugin) = try? find(layer, config),
+      let path = try? AbsolutePath.of(LibrarySearch(configuration).resolve(plugin.library)),
+      let manifest = try? PluginPackage(at: path).manifest
+    else { return [] }
+    return CatalogMethod.offline(of: manifest.description)
+  }
+
   private static func find(
     _ layer: String, _ config: String
   ) throws(HostError) -> (Configuration, Configuration.Plugin)? {

@@ -1,6 +1,7 @@
 import Logging
 import ArgumentParser
 import CCalls
+import CProbe
 import Glibc
 import Synchronization
 
@@ -47,6 +48,7 @@ struct Run: ParsableCommand {
   }
 
   private static func serve(_ configuration: Configuration, safeMode: Bool) throws(HostError) {
+    symbolon_heap_limit_arenas()
     let stopper = StopSignals()
     symbolon_ticks_prepare()
     let node = try Node(configuration)

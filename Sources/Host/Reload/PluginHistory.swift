@@ -40,7 +40,7 @@ package final class PluginHistory: @unchecked Sendable {  // Proof: what changes
   }
 
   /// A file with more events than this is cut to what still matters and the newest half.
-  package static let limit = 1000
+  package static let limit = 400
   private let folder: String
   private let events: Mutex<[String: [Event]]>
 

@@ -15,8 +15,8 @@ final class ReloadDesk: @unchecked Sendable {  // Proof: what changes is behind 
     var isClosed = false
   }
 
-  /// How many tickets are remembered.
-  static let ticketLimit = 1024
+  /// How many tickets are remembered with all they tell; of older ones the history knows how they ended.
+  static let ticketLimit = 64
   private let state = Mutex(State())
   private let changed = WaitPoint()
 

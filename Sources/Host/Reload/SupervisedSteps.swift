@@ -1,3 +1,4 @@
+import CProbe
 import Glibc
 import Logging
 import Synchronization
@@ -78,6 +79,8 @@ extension Node {
   /// A worker that takes longer is ended by its home. In the host's process the step stays behind on its own thread; as
   /// long as it does, nothing else is done with this plugin, and the log says why.
   func finish(_ generation: Generation) {
+    // The allocator keeps what was freed in pieces; a node that is reloaded for years would carry them all along.
+    defer { symbolon_heap_trim() }
     guard generation.home.kind == .host else {
       generation.stop()
       return generation.destroy()
