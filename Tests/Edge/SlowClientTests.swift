@@ -156,7 +156,15 @@ import Testing
     try await RunningEdge.with(fake, settings: settings, pace: pace) { edge async throws in
       let server = edge.server
       let readers = try await Self.readers(6, edge.port)
-      #expect(await eventually { server.metrics.snapshot().refused["slow_reader"] == 4 && server.callsInFlight == 2 }, "\(server.metrics.snapshot().refused) \(server.callsInFlight) \(server.waitingBytes) \(server.stalledStreams)")
+      let heldBack = await eventually {
+        server.metrics.snapshot().refused["slow_reader"] == 4 && server.callsInFlight == 2
+      }
+      #expect(
+        heldBack,
+        """
+        refused \(server.metrics.snapshot().refused), calls \(server.callsInFlight), \
+        waiting \(server.waitingBytes), stalled \(server.stalledStreams)
+        """)
       #expect(server.waitingBytes <= 1_048_576)
       for reader in readers { reader.hangUp() }
       #expect(await eventually { server.callsInFlight == 0 && server.waitingBytes == 0 })
