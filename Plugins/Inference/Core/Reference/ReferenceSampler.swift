@@ -18,29 +18,7 @@ package enum ReferenceSampler {
 
   /// The token that is chosen from a row of logits; nil for a fault.
   package static func pick(_ row: [Float], _ parameters: SamplingParameters, _ place: Place) -> Int32? {
-    var l = row
-    // 1
-    guard l.allSatisfy(\.isFinite) else { return nil }
-    // 2
-    for bias in parameters.bias { l[Int(bias.token)] = l[Int(bias.token)] + Float(bias.value) }
-    // 3
-    let r = Float(parameters.repetitionPenalty)
-    if r != 1 {
-      for token in Set(place.prompt + place.answer) {
-        l[Int(token)] = l[Int(token)] > 0 ? l[Int(token)] / r : l[Int(token)] * r
-      }
-    }
-    // 4
-    let f = Float(parameters.frequencyPenalty)
-    let p = Float(parameters.presencePenalty)
-    for token in Set(place.answer) {
-      let c = Float(place.answer.count { $0 == token })
-      if f != 0 {
-        let product = f * c
-        l[Int(token)] = l[Int(token)] - product
-      }
-      if p != 0 { l[Int(token)] = l[Int(token)] - p }
-    }
+    guard let l = adjusted(row, parameters, place) else { return nil }
     // 5
     var set = l.indices.filter { place.allows(Int32($0)) }
     guard !set.isEmpty, set.allSatisfy({ l[$0].isFinite }) else { return nil }
@@ -84,6 +62,34 @@ package enum ReferenceSampler {
       if sum > target { return Int32(i) }
     }
     return nil
+  }
+
+  /// Steps 1 to 4: the row with biases and penalties applied; nil when it is not finite.
+  private static func adjusted(_ row: [Float], _ parameters: SamplingParameters, _ place: Place) -> [Float]? {
+    var l = row
+    // 1
+    guard l.allSatisfy(\.isFinite) else { return nil }
+    // 2
+    for bias in parameters.bias { l[Int(bias.token)] = l[Int(bias.token)] + Float(bias.value) }
+    // 3
+    let r = Float(parameters.repetitionPenalty)
+    if r != 1 {
+      for token in Set(place.prompt + place.answer) {
+        l[Int(token)] = l[Int(token)] > 0 ? l[Int(token)] / r : l[Int(token)] * r
+      }
+    }
+    // 4
+    let f = Float(parameters.frequencyPenalty)
+    let p = Float(parameters.presencePenalty)
+    for token in Set(place.answer) {
+      let c = Float(place.answer.count { $0 == token })
+      if f != 0 {
+        let product = f * c
+        l[Int(token)] = l[Int(token)] - product
+      }
+      if p != 0 { l[Int(token)] = l[Int(token)] - p }
+    }
+    return l
   }
 
   private static func share(_ p: Double) -> UInt64 {
