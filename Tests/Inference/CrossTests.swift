@@ -1,4 +1,5 @@
 import Foundation
+import InferenceCore
 import InferenceKernels
 import Testing
 
@@ -29,19 +30,14 @@ import Testing
     return String(decoding: printed, as: UTF8.self)
   }
 
-  @Test(
-    .enabled(
-      if: isPossible,
-      "needs clang, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user: Scripts/setup --tests installs them"))
-  func neonGivesTheSameBits() throws {
-    let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    let kernels = here.appendingPathComponent("../../Plugins/Inference/Kernels").standardized
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+  private static let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+
+  /// Builds the kernels and a program of the fixtures for aarch64 into a folder; the program's path.
+  private func build(_ program: String, in folder: URL) throws -> String {
+    let kernels = Self.here.appendingPathComponent("../../Plugins/Inference/Kernels").standardized
     let sources =
       try FileManager.default.contentsOfDirectory(at: kernels, includingPropertiesForKeys: nil)
-      .filter { $0.pathExtension == "c" } + [here.appendingPathComponent("Fixtures/digests.c")]
+      .filter { $0.pathExtension == "c" } + [Fixture.url(program + ".c")]
     let objects = try sources.map { source in
       let object = folder.appendingPathComponent(source.lastPathComponent + ".o").path
       _ = try run(
@@ -52,19 +48,83 @@ import Testing
         ])
       return object
     }
-    let program = folder.appendingPathComponent("digests").path
-    _ = try run(Self.linker, ["-static", "-o", program] + objects + ["-pthread", "-lm"])
+    let built = folder.appendingPathComponent(program).path
+    _ = try run(Self.linker, ["-static", "-o", built] + objects + ["-pthread", "-lm"])
+    return built
+  }
 
-    let seed = UInt64.random(in: 0...UInt64.max)
-    let rounds: Int32 = 60
-    let lines = try run(Self.emulator, [program, String(seed), String(rounds)]).split(separator: "\n")
-    let expected = ["scalar", "neon"].flatMap { path in
-      (0..<symbolon_checks()).map { check in
-        let digest = String(symbolon_check_digest(0, check, seed, rounds), radix: 16)
-        let zeros = String(repeating: "0", count: 16 - digest.count)
-        return "\(path) \(String(cString: symbolon_check_name(check))) \(zeros)\(digest)"
+  private func withFolder(_ body: (URL) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try body(folder)
+  }
+
+  private static let need: Comment =
+    "needs clang, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user: Scripts/setup --tests installs them"
+
+  @Test(.enabled(if: isPossible, need)) func neonGivesTheSameBits() throws {
+    try withFolder { folder in
+      let program = try build("digests", in: folder)
+      let seed = UInt64.random(in: 0...UInt64.max)
+      let rounds: Int32 = 60
+      let lines = try run(Self.emulator, [program, String(seed), String(rounds)]).split(separator: "\n")
+      let expected = ["scalar", "neon"].flatMap { path in
+        (0..<symbolon_checks()).map { check in
+          let digest = String(symbolon_check_digest(0, check, seed, rounds), radix: 16)
+          let zeros = String(repeating: "0", count: 16 - digest.count)
+          return "\(path) \(String(cString: symbolon_check_name(check))) \(zeros)\(digest)"
+        }
+      }
+      #expect(lines.map(String.init) == expected, "seed \(seed)")
+    }
+  }
+
+  /// A model as `run_model.c` reads it.
+  private func blob(_ path: String, _ tiny: TinyModel, _ tokens: [Int32]) throws -> [UInt8] {
+    let gguf = try GGUFFile(try MappedFile(path))
+    let sizes = [
+      tiny.width, tiny.layers, tiny.heads, tiny.kvHeads, tiny.headSize, tiny.feedWidth, tiny.vocabulary,
+      Int(tiny.type.rawValue), tokens.count,
+    ]
+    var bytes = sizes.flatMap { TinyModel.little(Int32($0)) }
+    bytes += TinyModel.little(Float(1e-5).bitPattern) + TinyModel.little(Double(10000).bitPattern)
+    bytes += tokens.flatMap { TinyModel.little($0) }
+    let ofLayer = [
+      "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down",
+    ]
+    let names =
+      ["token_embd", "output_norm", "output"]
+      + (0..<tiny.layers).flatMap { layer in ofLayer.map { "blk.\(layer).\($0)" } }
+    try withExtendedLifetime(gguf) {
+      for name in names { bytes += try #require(gguf.tensors[name + ".weight"]).bytes }
+    }
+    return bytes
+  }
+
+  @Test(.enabled(if: isPossible, need)) func aWholeModelHasItsTraceOnNeon() throws {
+    try withFolder { folder in
+      let program = try build("run_model", in: folder)
+      for type in [TensorType.q4_1, .q8_0, .q5_0, .f16] {
+        var tiny = InvarianceTests.odd
+        tiny.type = type
+        let file = try TemporaryFile(tiny.bytes())
+        let tokens = InvarianceTests.text(270, below: 301, seed: 5)
+        let model = try TemporaryFile(blob(file.path, tiny, tokens), suffix: ".model")
+        let sequence = ReferenceSequence(try ReferenceModel(GGUFFile(try MappedFile(file.path))))
+        let run = try tokens.indices.flatMap { position in
+          let step = try sequence.step(tokens[position])
+          let row = step.logits.withUnsafeBufferPointer { InvarianceTests.digest($0) }
+          return ["leaf \(position) \(step.digests.digests.map(\.hex).joined())", "logits \(position) \(row.hex)"]
+        }
+        let expected = ["scalar", "neon"].flatMap { path in
+          [1, 3].flatMap { threads in ["path \(path) \(threads)"] + run }
+        }
+        let lines = try self.run(Self.emulator, [program, model.path]).split(separator: "\n").map(String.init)
+        #expect(lines.count == expected.count)
+        let first = zip(lines, expected).first { $0 != $1 }
+        #expect(first == nil, "\(type)")
       }
     }
-    #expect(lines.map(String.init) == expected, "seed \(seed)")
   }
 }

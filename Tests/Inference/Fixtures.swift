@@ -3,10 +3,11 @@ import InferenceCore
 
 /// Files beside the tests.
 enum Fixture {
-  static func data(_ name: String) throws -> Data {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
-    return try Data(contentsOf: folder.appendingPathComponent(name))
+  static func url(_ name: String) -> URL {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)")
   }
+
+  static func data(_ name: String) throws -> Data { try Data(contentsOf: url(name)) }
 
   static func rows<Row: Decodable>(_ name: String, of: Row.Type) throws -> [Row] {
     try JSONDecoder().decode([Row].self, from: data(name))
