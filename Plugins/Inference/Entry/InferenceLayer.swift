@@ -29,6 +29,7 @@ final class InferenceLayer: Sendable {
     let loaded = try failing { () throws(InferenceError) in try InferenceEngine(sources, options: options) }
     let milliseconds = (host.clock.monotonicNanoseconds - began) / 1_000_000
     engine.withLock { $0 = loaded }
+    if let refusal = loaded.refusal { return host.log.error(refusal.sentence, ["code": refusal.code]) }
     let models = loaded.models
     guard !models.isEmpty else {
       return host.log.warning(

@@ -313,15 +313,23 @@ static void run(trial *t, int32_t check) {
   }
 }
 
-uint64_t symbolon_check_digest(int32_t path, int32_t check, uint64_t seed, int32_t rounds) {
-  trial t = {symbolon_operations_for(path), seed, 0xcbf29ce484222325u, 0};
+static uint64_t digest(const symbolon_operations *ops, int32_t check, uint64_t seed, int32_t rounds) {
+  trial t = {ops, seed, 0xcbf29ce484222325u, 0};
   for (; t.round < rounds; t.round++) run(&t, check);
   return t.digest;
 }
 
-const char *symbolon_self_test(int32_t path) {
-  if (!symbolon_path_available(path)) return symbolon_path_name(path);
+uint64_t symbolon_check_digest(int32_t path, int32_t check, uint64_t seed, int32_t rounds) {
+  return digest(symbolon_operations_for(path), check, seed, rounds);
+}
+
+const char *symbolon_test_operations(const symbolon_operations *operations) {
   for (int32_t check = 0; check < CHECKS; check++)
-    if (symbolon_check_digest(path, check, 1, SYMBOLON_CHECK_ROUNDS) != checks[check].answer) return checks[check].name;
+    if (digest(operations, check, 1, SYMBOLON_CHECK_ROUNDS) != checks[check].answer) return checks[check].name;
   return NULL;
+}
+
+const char *symbolon_self_test(int32_t path) {
+  const symbolon_operations *operations = symbolon_operations_for(path);
+  return operations ? symbolon_test_operations(operations) : symbolon_path_name(path);
 }

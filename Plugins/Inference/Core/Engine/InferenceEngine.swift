@@ -54,6 +54,8 @@ package final class InferenceEngine: Sendable {
     package var guesses: Int?
     /// The instruction set that computes; nil for the best.
     package var path: Int32?
+    /// The known-answer test of an instruction set: what fails it, or nil.
+    package var kernelTest: @Sendable (Int32) -> String? = KnownAnswers.failure
     /// A folder for hashes already computed; nil computes them at every start.
     package var storage: String?
     /// Makes the receipt of an answer whose request wants one, as JSON text; on the caller's thread.
@@ -85,19 +87,24 @@ package final class InferenceEngine: Sendable {
   let scheduler: Scheduler
   let library: ModelLibrary
   private let options: Options
+  /// Why this engine serves nothing; nil for one that may.
+  package let refusal: InferenceError?
 
   /// Makes the models known, starts the threads, and loads as many models as there is room for.
   ///
-  /// The first is the one that requests without a model get.
+  /// The first is the one that requests without a model get. With kernels that fail their test there is an engine, which
+  /// knows the models and refuses to load any.
   package init(_ sources: [Source], options: Options = Options()) throws(InferenceError) {
     self.options = options
-    try Self.testKernels(options.path ?? symbolon_path_best())
+    let path = options.path ?? symbolon_path_best()
+    refusal = options.kernelTest(path).map { KnownAnswers.refusal($0, path) }
     let pool = try WorkerPool(threads: options.threads > 0 ? options.threads : Int(symbolon_processors()))
     scheduler = Scheduler(pool: pool, mostWaiting: max(1, options.maxQueue), memory: options.kvBytes)
-    library = ModelLibrary(options: options, scheduler: scheduler)
+    library = ModelLibrary(options: options, scheduler: scheduler, refusal: refusal)
     try scheduler.start()
     do throws(InferenceError) {
       let ids = try sources.map { source throws(InferenceError) in try library.register(source) }
+      guard refusal == nil else { return }
       for (index, id) in ids.enumerated() where index == 0 || !options.loadsOnDemand || library.hasRoom(for: id) {
         try library.load(id) { false }
       }
@@ -105,16 +112,6 @@ package final class InferenceEngine: Sendable {
       scheduler.stop()
       throw error
     }
-  }
-
-  /// Known answers of all operations: an engine that computes otherwise must not serve.
-  private static func testKernels(_ path: Int32) throws(InferenceError) {
-    guard let failed = symbolon_self_test(path) else { return }
-    throw InferenceError(
-      .internal, "self_test_failed",
-      "This machine does not compute what it should (\(String(cString: failed)) on the path "
-        + "\(String(cString: symbolon_path_name(path)))): its memory or processor is faulty, or the build is. Do not serve with it."
-    )
   }
 
   /// Ends all answers and the threads.

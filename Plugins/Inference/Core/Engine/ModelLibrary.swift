@@ -48,8 +48,11 @@ final class ModelLibrary: Sendable {
   private let options: InferenceEngine.Options
   private let scheduler: Scheduler
   private let memory: Int
+  /// Why no model may be used here.
+  private let refusal: InferenceError?
 
-  init(options: InferenceEngine.Options, scheduler: Scheduler) {
+  init(options: InferenceEngine.Options, scheduler: Scheduler, refusal: InferenceError?) {
+    self.refusal = refusal
     self.options = options
     self.scheduler = scheduler
     memory = options.modelMemory > 0 ? options.modelMemory : MachineMemory.bytes / 8 * 5
@@ -166,6 +169,7 @@ final class ModelLibrary: Sendable {
   private func acquire(
     _ id: String, loads: Bool, _ isCancelled: () -> Bool, _ deadline: UInt64?
   ) throws(InferenceError) -> Model {
+    if let refusal { throw refusal }
     let failuresBefore = state.quietly { state in state.index(id).map { state.entries[$0].failures } }
     guard let failuresBefore else { throw unknown(id) }
     while true {

@@ -20,10 +20,10 @@ package enum ReferenceArithmetic {
   static let gelu1: Float = 0x1.988454p+0
   static let gelu2: Float = 0x1.2444f2p-4
   /// Keys of one chain of the value sum.
-  static let chunk = 256
+  package static let chunk = 256
 
   /// x * y + z with one rounding.
-  static func fma(_ x: Float, _ y: Float, _ z: Float) -> Float { z.addingProduct(x, y) }
+  package static func fma(_ x: Float, _ y: Float, _ z: Float) -> Float { z.addingProduct(x, y) }
 
   // MARK: Section 3, activations
 
@@ -35,6 +35,15 @@ package enum ReferenceArithmetic {
     package private(set) var a: [Int32] = []
     /// Whether all values are finite; otherwise a fault.
     package private(set) var isFinite = true
+
+    /// A vector whose codes and scales are given.
+    package init(_ x: [Float], codes: [Int32], scales: [Float]) {
+      precondition(x.count % 32 == 0 && codes.count == x.count && scales.count * 32 == x.count)
+      self.x = x
+      for (index, scale) in scales.enumerated() {
+        append(codes: Array(codes[32 * index..<32 * (index + 1)]), scale: scale)
+      }
+    }
 
     package init(_ x: [Float]) {
       precondition(x.count % 32 == 0, "activations come in blocks of 32")
@@ -67,7 +76,7 @@ package enum ReferenceArithmetic {
   // MARK: Section 5, sums and norms
 
   /// The tree over sixteen lanes: 8, 4, 2, 1.
-  static func tree(_ lanes: [Float]) -> Float {
+  package static func tree(_ lanes: [Float]) -> Float {
     var t = lanes
     for h in [8, 4, 2, 1] { for i in 0..<h { t[i] = t[i] + t[i + h] } }
     return t[0]
