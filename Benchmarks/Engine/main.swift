@@ -1,6 +1,7 @@
 // Measures the engine and prints one JSON line a figure.
 //
 //   EngineBench --model PATH [--threads N] [--repeat N]
+//   EngineBench --model PATH [--threads N] --logits TEXTS    writes logits instead: Logits.swift
 //
 // engine.decode.t<N>      tokens a second, 128 greedy tokens after a prompt of 16
 // engine.prefill512.t<N>  tokens a second, one prompt of 512 tokens
@@ -15,6 +16,7 @@ struct Arguments {
   var model = ""
   var threads = 1
   var repeats = 5
+  var texts: String?
 
   init(_ words: [String]) {
     var rest = words[...]
@@ -23,6 +25,7 @@ struct Arguments {
       case "--model": model = value
       case "--threads": threads = Int(value) ?? 1
       case "--repeat": repeats = Int(value) ?? 5
+      case "--logits": texts = value
       default: print("unknown argument \(name)")
       }
     }
@@ -79,6 +82,7 @@ let pool = try WorkerPool(threads: arguments.threads)
 var loaded: Model?
 let loading = try seconds { loaded = try Model(path: arguments.model, pool: pool) }
 guard let model = loaded else { fatalError("unreachable: loading either throws or gives a model") }
+if let texts = arguments.texts { try writeLogits(model, pool, texts: texts) }
 report("engine.load", loading * 1000, "ms", 1)
 let session = try Session(model, pool: pool, logitRows: 1)
 let kind = model.quantization.lowercased()

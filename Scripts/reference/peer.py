@@ -40,6 +40,7 @@ class Peer:
                      "llama_get_memory"):
             getattr(lib, name).restype = ctypes.c_void_p
         lib.llama_get_logits_ith.restype = ctypes.POINTER(ctypes.c_float)
+        lib.llama_vocab_get_add_bos.restype = ctypes.c_bool
         lib.llama_batch_init.restype = Batch
         lib.llama_backend_init()
         self.model = lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params())
@@ -64,6 +65,11 @@ class Peer:
         count = self.lib.llama_tokenize(ctypes.c_void_p(self.vocab), data, len(data), out, room, False, special)
         assert count >= 0
         return list(out[:count])
+
+    def start(self):
+        """The token that begins every text, if the model's file asks for one: a list of one or none."""
+        wanted = self.lib.llama_vocab_get_add_bos(ctypes.c_void_p(self.vocab))
+        return [self.lib.llama_vocab_bos(ctypes.c_void_p(self.vocab))] if wanted else []
 
     def clear(self):
         self.lib.llama_memory_clear(ctypes.c_void_p(self.lib.llama_get_memory(ctypes.c_void_p(self.context))),
