@@ -92,8 +92,8 @@ package final class InferenceEngine: Sendable {
 
   /// Makes the models known, starts the threads, and loads as many models as there is room for.
   ///
-  /// The first is the one that requests without a model get. With kernels that fail their test there is an engine, which
-  /// knows the models and refuses to load any.
+  /// The first is the one that requests without a model get. With kernels that fail their test there is an engine,
+  /// which knows the models and refuses to load any.
   package init(_ sources: [Source], options: Options = Options()) throws(InferenceError) {
     self.options = options
     let path = options.path ?? symbolon_path_best()

@@ -1,8 +1,9 @@
 /* Known answers: what every operation of every path must give on the same made-up input, bit for bit.
  *
- * The input comes from integers alone, so that another machine makes the same. The answers were not made by these kernels:
- * a test computes them anew with the plain Swift implementation. The engine runs all checks of its path at every start and
- * refuses to serve if one fails; tests run more rounds, and the same code under other instruction sets. */
+ * The input comes from integers alone, so that another machine makes the same. The answers were not made by these
+ * kernels: a test computes them anew with the plain Swift implementation. The engine runs all checks of its path at
+ * every start and refuses to serve if one fails; tests run more rounds, and the same code under other instruction
+ * sets. */
 #ifndef SYMBOLON_SELF_TEST_H
 #define SYMBOLON_SELF_TEST_H
 
