@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures Symbolon beside its peers: one line a figure, `NAME VALUE UNIT PEER PEER_VALUE RATIO`.
+"""Measures Symbolon beside its peers: one line a figure, `NAME VALUE UNIT PEER PEER_VALUE RATIO BOUND`.
 
 A ratio above 1 means better than the peer, whether more or less is better. Both sides take turns, so that what else
-the machine does hits both, and medians are printed. `-` stands for a figure that has no peer.
+the machine does hits both, and medians are printed. `-` stands for a figure that has no peer. BOUND is what was
+promised, of the ratio or (without a peer) of the value: `>=2.0:met` or `>=2.0:missed`.
 
     ONLY=engine          a part (engine, host, ledger) or the beginning of a figure's name
-    JSON=1               an array of {name, value, unit, peer, peer_value, ratio, median_of}
+    JSON=1               an array of {name, value, unit, peer, peer_value, ratio, bound, met, median_of}
     ROUNDS=5             how many turns each side takes
 """
 
@@ -21,19 +22,35 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Scripts"))
 import reload
+import requantise
 from node import BUILT, MODELS, Node, NodeError
 
 MODEL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
 LESS_IS_BETTER = ("ms", "us", "ns", "s", "MB", "KiB", "calls")
 
-# Threads, figure of EngineBench, and the same request in the language of engine_peer.py.
-ENGINE = [
-    (1, "engine.decode.q4_1.t1", "decode 128"),
-    (2, "engine.ttft", "ttft"),
-    (2, "engine.decode.q4_1.t2", "decode 128"),
-    (2, "engine.prefill512.q4_1.t2", "prefill 512"),
-]
+GEMMA = MODELS / "gemma-3-270m-q4_k_m.gguf"
+
+# Figure, and the same request in the language of engine_peer.py; by threads and the model's type.
+ENGINE = {
+    (1, "q4_1"): [("engine.decode.q4_1.t1", "decode 128")],
+    (2, "q4_1"): [("engine.ttft", "ttft"), ("engine.decode.q4_1.t2", "decode 128"),
+                  ("engine.prefill512.q4_1.t2", "prefill 512")],
+    (2, "q4_0"): [("engine.decode.q4_0.t2", "decode 128"), ("engine.prefill512.q4_0.t2", "prefill 512")],
+    (2, "q8_0"): [("engine.decode.q8_0.t2", "decode 128"), ("engine.prefill512.q8_0.t2", "prefill 512")],
+    (2, "gemma3"): [("engine.decode.gemma3.t2", "decode 128"), ("engine.prefill512.gemma3.t2", "prefill 512")],
+}
+
+# What is promised: of the ratio to the peer, or of the value where there is no peer.
+BOUNDS = {
+    "engine.decode.q4_1.t1": (">=", 2.0), "engine.decode.q4_1.t2": (">=", 2.0),
+    "engine.decode.q4_0.t2": (">=", 1.3), "engine.decode.q8_0.t2": (">=", 1.3),
+    "engine.prefill512.q4_1.t2": (">=", 3.0), "engine.prefill512.q4_0.t2": (">=", 1.2),
+    "engine.prefill512.q8_0.t2": (">=", 1.3), "engine.decode.gemma3.t2": (">=", 1.2),
+    "engine.prefill512.gemma3.t2": (">=", 1.0), "engine.decode.bandwidth": (">=", 70),
+    "engine.batch8": (">=", 1.5), "engine.receipt_cost": ("<=", 3), "engine.replay_ratio": ("<=", 0.25),
+    "engine.rss_above_file_mb": ("<=", 150),
+}
 
 
 class Figure:
@@ -45,13 +62,20 @@ class Figure:
         self.ratio = None
         if peer_value:
             self.ratio = peer_value / value if unit in LESS_IS_BETTER else value / peer_value
+        self.bound = self.met = None
+        if name in BOUNDS:
+            sign, limit = BOUNDS[name]
+            judged = value if self.ratio is None else self.ratio
+            self.bound, self.met = f"{sign}{limit}", judged >= limit if sign == ">=" else judged <= limit
 
     def line(self):
         def number(value):
             return "-" if value is None else f"{value:.4g}" if value < 1000 else f"{value:.0f}"
 
         ratio = "-" if self.ratio is None else f"{self.ratio:.2f}"
-        return f"{self.name} {number(self.value)} {self.unit} {self.peer or '-'} {number(self.peer_value)} {ratio}"
+        bound = "-" if self.bound is None else f"{self.bound}:{'met' if self.met else 'missed'}"
+        return (f"{self.name} {number(self.value)} {self.unit} {self.peer or '-'} {number(self.peer_value)} {ratio} "
+                f"{bound}")
 
 
 class Peer:
@@ -77,31 +101,85 @@ class Peer:
         self.process.wait()
 
 
-def engine_round(threads):
+def engine_round(model, threads, *figures):
     """One turn of the engine: figures by name; EngineBench warms up by itself."""
     result = subprocess.run(
-        [BUILT / "EngineBench", "--model", MODEL, "--threads", str(threads), "--repeat", "1"],
+        [BUILT / "EngineBench", "--model", model, "--threads", str(threads), "--repeat", "1",
+         "--figures", ",".join(figures)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
-    return {found["name"]: found for found in map(json.loads, result.stdout.splitlines())}
+    found = {found["name"]: found for found in map(json.loads, result.stdout.splitlines())}
+    return {name: (figure["value"], figure["unit"]) for name, figure in found.items()}
 
 
 def engine(wanted):
-    for threads in (1, 2):
-        rows = [row for row in ENGINE if row[0] == threads and wanted(row[1])]
-        if not rows:
-            continue
-        ours, theirs = {}, {}
-        with Peer(sys.executable, ROOT / "Benchmarks" / "engine_peer.py", MODEL, threads) as peer:
-            for _, _, request in rows:
-                peer.ask(request)  # Its caches are warm too before anything counts.
-            for _ in range(ROUNDS):
-                measured = engine_round(threads)
-                for _, name, request in rows:
-                    ours.setdefault(name, []).append(measured[name]["value"])
-                    theirs.setdefault(name, []).append(peer.ask(request))
-        for _, name, _ in rows:
-            yield Figure(name, statistics.median(ours[name]), measured[name]["unit"], "xllamacpp",
-                         statistics.median(theirs[name]), ROUNDS)
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="symbolon-bench-") as folder:
+        for (threads, kind), rows in ENGINE.items():
+            rows = [row for row in rows if wanted(row[0])]
+            if not rows:
+                continue
+            model = {"q4_1": MODEL, "gemma3": GEMMA}.get(kind) or Path(folder) / f"{kind}.gguf"
+            if kind == "gemma3" and not model.exists():
+                print(f"bench: no {model}: Gemma's rows are left out.", file=sys.stderr)
+                continue
+            try:
+                if not model.exists():
+                    requantise.requantise(MODEL, kind, model)
+                yield from beside_peer(model, threads, kind, rows)
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                # A model that one side cannot run takes no row of the others with it.
+                failed.append(f"{kind}: {error}")
+    if wanted("engine.batch8"):
+        yield from beside_peer(MODEL, 2, "q4_1", [("engine.batch8", "batch8 64")], slots=8)
+    yield from engine_alone(wanted)
+    if failed:
+        raise RuntimeError("; ".join(failed))
+
+
+def engine_alone(wanted):
+    """The rows without a peer."""
+    if wanted("engine.decode.bandwidth"):
+        yield bandwidth()
+    receipts = [name for name in ("engine.receipt_cost", "engine.replay_ratio") if wanted(name)]
+    if receipts:
+        rounds = [engine_round(MODEL, 2, "receipts") for _ in range(ROUNDS)]
+        for name in receipts:
+            values = [measured[f"{name}.t2"] for measured in rounds]
+            yield Figure(name, statistics.median(value for value, _ in values), values[0][1], median_of=ROUNDS)
+    if wanted("engine.rss_above_file_mb"):
+        values = [engine_round(MODEL, 2, "residence")["engine.rss_above_file_mb"][0] for _ in range(ROUNDS)]
+        yield Figure("engine.rss_above_file_mb", statistics.median(values), "MB", median_of=ROUNDS)
+
+
+def beside_peer(model, threads, kind, rows, slots=1):
+    """The rows of a model, engine and peer in turns."""
+    figures = [request.split()[0] for _, request in rows]
+    ours, theirs, units = {}, {}, {}
+    with Peer(sys.executable, ROOT / "Benchmarks" / "engine_peer.py", model, threads, slots) as peer:
+        for _, request in rows:
+            peer.ask(request)  # Its caches are warm too before anything counts.
+        for _ in range(ROUNDS):
+            measured = engine_round(model, threads, *figures)
+            for name, request in rows:
+                # EngineBench names a figure by the file's type, which for Gemma is a mixture.
+                found = next(key for key in measured if key == name or key.startswith(name.split(kind)[0]))
+                value, units[name] = measured[found]
+                ours.setdefault(name, []).append(value)
+                theirs.setdefault(name, []).append(peer.ask(request))
+    for name, _ in rows:
+        yield Figure(name, statistics.median(ours[name]), units[name], "xllamacpp", statistics.median(theirs[name]),
+                     ROUNDS)
+
+
+def bandwidth():
+    """How much of what the memory can give decoding takes, if every weight is read once a token."""
+    size = requantise.weight_bytes(MODEL)
+    shares = []
+    for _ in range(ROUNDS):
+        measured = engine_round(MODEL, 2, "decode", "memory")
+        rate, memory = measured["engine.decode.q4_1.t2"][0], measured["engine.memory.t2"][0]
+        shares.append(rate * size / (memory * 1e9) * 100)
+    return Figure("engine.decode.bandwidth", statistics.median(shares), "%", median_of=ROUNDS)
 
 
 def program(executable, *arguments):
@@ -214,7 +292,7 @@ def main():
             print(f"bench: {title} could not be measured: {error}", file=sys.stderr)
             failed = True
     if as_json:
-        names = ("name", "value", "unit", "peer", "peer_value", "ratio", "median_of")
+        names = ("name", "value", "unit", "peer", "peer_value", "ratio", "bound", "met", "median_of")
         print(json.dumps([{name: getattr(figure, name) for name in names} for figure in figures], indent=2))
     return 1 if failed else 0
 

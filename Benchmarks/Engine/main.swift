@@ -1,15 +1,18 @@
 // Measures the engine and prints one JSON line a figure.
 //
-//   EngineBench --model PATH [--threads N] [--repeat N]
+//   EngineBench --model PATH [--threads N] [--repeat N] [--figures NAME,...]
 //   EngineBench --model PATH [--threads N] --logits TEXTS    writes logits instead: Logits.swift
 //
-// engine.decode.t<N>      tokens a second, 128 greedy tokens after a prompt of 16
-// engine.prefill512.t<N>  tokens a second, one prompt of 512 tokens
-// engine.ttft             milliseconds from text to first token: tokenise, read the prompt, choose
+// decode     engine.decode.<type>.t<N>: tokens a second, 128 greedy tokens after a prompt of 16
+// prefill    engine.prefill512.<type>.t<N>: tokens a second, one prompt of 512 tokens
+// ttft       engine.ttft: milliseconds from text to first token: tokenise, read the prompt, choose
+// receipts   engine.receipt_cost, engine.replay_ratio: Receipts.swift
+// memory     engine.memory.t<N>: gigabytes a second read from memory: Memory.swift
+// residence  engine.rss_above_file_mb: Memory.swift; right only in a process that measures nothing else
+// batch8     engine.batch8: tokens a second of eight chats at once: Batch.swift
 //
-// engine.receipt_cost, engine.replay_ratio: Receipts.swift
-//
-// `engine_peer.py` measures the same with llama.cpp.
+// Without --figures the first four. `engine_peer.py` measures the same with llama.cpp.
+import Foundation
 import InferenceCore
 
 struct Arguments {
@@ -17,6 +20,7 @@ struct Arguments {
   var threads = 1
   var repeats = 5
   var texts: String?
+  var figures: Set<String> = ["decode", "prefill", "ttft", "receipts"]
 
   init(_ words: [String]) {
     var rest = words[...]
@@ -26,6 +30,7 @@ struct Arguments {
       case "--threads": threads = Int(value) ?? 1
       case "--repeat": repeats = Int(value) ?? 5
       case "--logits": texts = value
+      case "--figures": figures = Set(value.split(separator: ",").map(String.init))
       default: print("unknown argument \(name)")
       }
     }
@@ -77,38 +82,70 @@ func read(_ session: Session, _ tokens: [Int32], _ cache: SequenceCache, from st
   return next
 }
 
-let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
-let pool = try WorkerPool(threads: arguments.threads)
-var loaded: Model?
-let loading = try seconds { loaded = try Model(path: arguments.model, pool: pool) }
-guard let model = loaded else { fatalError("unreachable: loading either throws or gives a model") }
-if let texts = arguments.texts { try writeLogits(model, pool, texts: texts) }
-report("engine.load", loading * 1000, "ms", 1)
-let session = try Session(model, pool: pool, logitRows: 1)
-let kind = model.quantization.lowercased()
-let prompt = (0..<512).map { Int32(1000 + $0 * 37 % 40000) }
+/// The figures of one session of a model, measured in turns.
+func measureSession(_ arguments: Arguments) throws {
+  let pool = try WorkerPool(threads: arguments.threads)
+  var loaded: Model?
+  let loading = try seconds { loaded = try Model(path: arguments.model, pool: pool) }
+  guard let model = loaded else { fatalError("unreachable: loading either throws or gives a model") }
+  if let texts = arguments.texts { try writeLogits(model, pool, texts: texts) }
+  report("engine.load", loading * 1000, "ms", 1)
+  let session = try Session(model, pool: pool, logitRows: 1)
+  if arguments.figures.contains("residence") { return try reportResidence(session, model) }
 
-var decode: [Double] = []
-var prefill: [Double] = []
-var first: [Double] = []
-var receipts = ReceiptFigures(session, model, prompt: prompt)
-for round in 0...arguments.repeats {
-  let cache = try SequenceCache(model, positions: 1024)
-  let reading = try seconds { _ = try read(session, prompt, cache) }
-  var token = try read(session, Array(prompt.prefix(16)), cache)
-  let writing = try seconds {
-    for position in 16..<144 { token = try read(session, [token], cache, from: position) }
+  let kind = model.quantization.lowercased()
+  let prompt = (0..<512).map { Int32(1000 + $0 * 37 % 40000) }
+  var measured: [String: [Double]] = [:]
+  var receipts = ReceiptFigures(session, model, prompt: prompt)
+  var memory = arguments.figures.contains("memory") ? MemoryFigures(pool) : nil
+  for round in 0...arguments.repeats {
+    let cache = try SequenceCache(model, positions: 1024)
+    var values: [String: Double] = [:]
+    if arguments.figures.contains("prefill") {
+      values["prefill"] = 512 / (try seconds { _ = try read(session, prompt, cache) })
+    }
+    if arguments.figures.contains("decode") {
+      var token = try read(session, Array(prompt.prefix(16)), cache)
+      let writing = try seconds {
+        for position in 16..<144 { token = try read(session, [token], cache, from: position) }
+      }
+      values["decode"] = 128 / writing
+    }
+    if arguments.figures.contains("ttft") {
+      let answering = try seconds {
+        _ = try read(session, model.tokenizer.encode(question, authored: true), cache)
+      }
+      values["ttft"] = answering * 1000
+    }
+    if arguments.figures.contains("receipts") { try receipts.round(keep: round > 0) }
+    memory?.round(keep: round > 0)
+    // The first round warms up.
+    if round > 0 { for (name, value) in values { measured[name, default: []].append(value) } }
   }
-  let answering = try seconds {
-    _ = try read(session, model.tokenizer.encode(question, authored: true), cache)
+  let names = [
+    "decode": ("engine.decode.\(kind).t\(arguments.threads)", "tok/s"),
+    "prefill": ("engine.prefill512.\(kind).t\(arguments.threads)", "tok/s"), "ttft": ("engine.ttft", "ms"),
+  ]
+  for (figure, (name, unit)) in names {
+    if let values = measured[figure] { report(name, median(values), unit, values.count) }
   }
-  try receipts.round(keep: round > 0)
-  if round == 0 { continue }
-  prefill.append(512 / reading)
-  decode.append(128 / writing)
-  first.append(answering * 1000)
+  if arguments.figures.contains("receipts") { receipts.report(threads: arguments.threads) }
+  memory?.report(threads: arguments.threads)
 }
-report("engine.decode.\(kind).t\(arguments.threads)", median(decode), "tok/s", decode.count)
-report("engine.prefill512.\(kind).t\(arguments.threads)", median(prefill), "tok/s", prefill.count)
-report("engine.ttft", median(first), "ms", first.count)
-receipts.report(threads: arguments.threads)
+
+func measureBatch(_ arguments: Arguments) throws {
+  let batch = try BatchFigures(arguments)
+  defer { batch.close() }
+  _ = try batch.round()
+  let rates = try (0..<arguments.repeats).map { _ in try batch.round() }
+  report("engine.batch8", median(rates), "tok/s", rates.count)
+}
+
+let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+do {
+  if arguments.figures.contains("batch8") { try measureBatch(arguments) }
+  if arguments.figures != ["batch8"] { try measureSession(arguments) }
+} catch {
+  FileHandle.standardError.write(Data("EngineBench: \(error)\n".utf8))
+  exit(1)
+}
