@@ -62,10 +62,19 @@ static double exponential(double x) {
   return series * scale;
 }
 
+/* base^(-2i/dimension), before it is rounded to binary32. */
+static double rope_angle(double log_base, int32_t dimension, int32_t i) {
+  return i == 0 ? 1.0 : exponential(-((double)(2 * i) / (double)dimension) * log_base);
+}
+
+void symbolon_rope_angles(double base, int32_t dimension, double *angles) {
+  const double log_base = symbolon_logarithm(base);
+  for (int32_t i = 0; i < dimension / 2; i++) angles[i] = rope_angle(log_base, dimension, i);
+}
+
 void symbolon_rope_frequencies(double base, int32_t dimension, float *inv_freq) {
   const double log_base = symbolon_logarithm(base);
-  for (int32_t i = 0; i < dimension / 2; i++)
-    inv_freq[i] = i == 0 ? 1.0f : (float)exponential(-((double)(2 * i) / (double)dimension) * log_base);
+  for (int32_t i = 0; i < dimension / 2; i++) inv_freq[i] = (float)rope_angle(log_base, dimension, i);
 }
 
 /* Sine on [-pi/4, pi/4]: odd polynomial (coefficients of FreeBSD's k_sin.c). */

@@ -34,22 +34,27 @@ symbolon_workspace *symbolon_workspace_create(
   w->threads = threads;
   w->most_columns = columns;
   w->most_logit_rows = logit_rows;
-  w->stages = model->layers * 7 + 3;
-  w->logit_column = buffer((size_t)logit_rows, 4);
-  w->hidden_column = buffer(t, 4);
-  w->hidden = buffer(t * (size_t)model->width, 4);
+  w->stages = model->layers * 9 + 3;
+  const size_t e = (size_t)model->width, queries = (size_t)(model->heads * model->head_size);
+  w->logit_row = buffer(t, 4);
+  w->hidden_row = buffer(t, 4);
+  w->hidden = buffer(t * e, 4);
   w->item = buffer(t + 1, 4);
-  w->residual = buffer(t * (size_t)model->width, 4);
-  w->query = buffer(t * (size_t)(model->heads * model->head_size), 4);
+  w->residual = buffer(t * e, 4);
+  w->query = buffer(t * queries, 4);
+  w->key = buffer(t * (size_t)(model->kv_heads * model->head_size), 4);
+  w->product = buffer(t * e, 4);
   w->logits = buffer((size_t)logit_rows * (size_t)model->vocabulary, 4);
   w->scores = buffer(n * SYMBOLON_QUERIES * (size_t)symbolon_padded_context(model), 4);
+  w->padded = buffer(n * SYMBOLON_QUERIES * symbolon_value_stride(model), 4);
   w->up = buffer(n * t * ROWS, 4);
   w->stage = buffer((size_t)w->stages, sizeof(symbolon_stage));
   const int32_t parts = activations_create(&w->normed, columns, model->width)
-                        & activations_create(&w->attended, columns, model->heads * model->head_size)
-                        & activations_create(&w->fed, columns, model->feed_width);
-  if (!parts || !symbolon_leaves_create(&w->leaves, model, threads, columns) || !w->logit_column || !w->hidden_column || !w->hidden || !w->item || !w->residual || !w->query || !w->logits || !w->scores || !w->up
-      || !w->stage) {
+                        & activations_create(&w->attended, columns, (int32_t)queries)
+                        & activations_create(&w->fed, columns, model->feed_width)
+                        & symbolon_leaves_create(&w->leaves, model, threads, columns);
+  if (!parts || !w->logit_row || !w->hidden_row || !w->hidden || !w->item || !w->residual || !w->query || !w->key
+      || !w->product || !w->logits || !w->scores || !w->padded || !w->up || !w->stage) {
     symbolon_workspace_destroy(w);
     return NULL;
   }
@@ -61,14 +66,17 @@ void symbolon_workspace_destroy(symbolon_workspace *w) {
   activations_free(&w->normed);
   activations_free(&w->attended);
   activations_free(&w->fed);
-  free(w->logit_column);
-  free(w->hidden_column);
+  free(w->logit_row);
+  free(w->hidden_row);
   free(w->hidden);
   free(w->item);
   free(w->residual);
   free(w->query);
+  free(w->key);
+  free(w->product);
   free(w->logits);
   free(w->scores);
+  free(w->padded);
   free(w->up);
   free(w->stage);
   symbolon_leaves_destroy(&w->leaves);

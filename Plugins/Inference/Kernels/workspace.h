@@ -26,18 +26,21 @@ struct symbolon_workspace {
   const symbolon_operations *ops;
   const symbolon_column *columns;
   int32_t threads, most_columns, most_logit_rows, stages, count, logit_count, hidden_count;
-  int32_t *logit_column;  /* [logit rows] column of each row of logits */
-  int32_t *hidden_column; /* [T] column of each hidden row */
+  int32_t *logit_row;     /* [T] row of logits of each column, -1 for none */
+  int32_t *hidden_row;    /* [T] hidden row of each column, -1 for none */
   int32_t *item;          /* [T+1] first column of each attention item */
   int32_t items;
   float *residual;        /* [T][E] */
-  float *query;           /* [T][H*D] after rotation */
+  float *query;           /* [T][H*D] */
+  float *key;             /* [T][G*D] before norm and rotation, where those need whole heads */
+  float *product;         /* [T][E] what attention or feed-forward gave, where a norm comes before it is added */
   activations normed;     /* [T][E] */
   activations attended;   /* [T][H*D] */
   activations fed;        /* [T][F] */
   float *logits;          /* [logit rows][V] */
   float *hidden;          /* [T][E] */
   float *scores;          /* [thread][12][context] */
+  float *padded;          /* [thread][12][D'] outputs of attention, where D is not a multiple of 16 */
   float *up;              /* [thread][T][32] */
   symbolon_stage *stage;  /* [stages] */
   symbolon_leaves leaves; /* what the trace commits to */

@@ -185,14 +185,19 @@ int main(int words, char **word) {
   m.context = h.tokens;
   m.epsilon = h.epsilon;
   m.score_scale = 1.0f / sqrtf((float)h.head_size);
-  m.cosines = cosines;
-  m.sines = sines;
+  m.rotated = h.head_size;
+  m.gate = SYMBOLON_SILU;
+  m.embedding_scale = 1;
   m.embedding_type = h.type;
   m.embedding = take(&at, (size_t)h.vocabulary * symbolon_row_bytes(h.type, h.width));
   m.output_norm = take_vector(&at, h.width);
   m.head = take_matrix(&at, h.type, h.vocabulary, h.width);
   m.layer = layer;
-  for (int32_t l = 0; l < h.layers; l++) layer[l] = take_layer(&at, &h);
+  for (int32_t l = 0; l < h.layers; l++) {
+    layer[l] = take_layer(&at, &h);
+    layer[l].cosines = cosines;
+    layer[l].sines = sines;
+  }
   if (at != bytes + size) return 2;
   for (int32_t path = 0; path < 4; path++) {
     if (!symbolon_path_available(path)) continue;

@@ -1,6 +1,6 @@
 import InferenceKernels
 
-/// A loaded llama model: tokenizer, template, and weights laid out for the kernels.
+/// A loaded model: tokenizer, template, and weights laid out for the kernels.
 ///
 /// `@unchecked Sendable`: everything is written before `init` returns and only read afterwards.
 package final class Model: @unchecked Sendable {
@@ -17,7 +17,8 @@ package final class Model: @unchecked Sendable {
 
   private let layers: UnsafeMutablePointer<symbolon_layer>
   private let weights: Arena
-  private let tables: Arena
+  /// The tables of rotations that differ.
+  private let tables: [Arena]
 
   /// Loads a GGUF file.
   ///
@@ -48,23 +49,34 @@ package final class Model: @unchecked Sendable {
     let outputNorm = try packing.vector("output_norm.weight", sizes.width)
     let headName = gguf.tensors["output.weight"] == nil ? "token_embd.weight" : "output.weight"
     let head = try packing.add(headName, rows: vocabulary, columns: sizes.width)
-    let frequencies = try packing.frequencies(sizes)
+    let rotations = try packing.rotations(sizes)
     try packing.refuseUnknown()
 
     weights = try packing.pack(pool)
     let base = weights.bytes.baseAddress
+    tables = try Self.tables(rotations, sizes, context: self.context, pool)
+    // Not `self` in the closure: not all of it is there yet.
+    let numbers = self.context * sizes.rotated / 2
+    let rows = tables.map { table in
+      let cosines = table.bytes.bindMemory(to: Float.self).baseAddress
+      return (cosines: cosines, sines: cosines?.advanced(by: numbers))
+    }
     layers = .allocate(capacity: sizes.layers)
-    for (index, tensors) in layerTensors.enumerated() { (layers + index).initialize(to: tensors.layer(base)) }
-    tables = try Self.rotation(context: self.context, frequencies, pool)
-    let table = tables.bytes.bindMemory(to: Float.self)
+    for (index, tensors) in layerTensors.enumerated() {
+      let isLocal = sizes.isLocal[index]
+      let row = isLocal ? rows[rows.count - 1] : rows[0]
+      (layers + index).initialize(
+        to: tensors.layer(base, cosines: row.cosines, sines: row.sines, window: isLocal ? sizes.window ?? 0 : 0))
+    }
     handle = .allocate(capacity: 1)
     handle.initialize(
       to: symbolon_model(
         width: Int32(sizes.width), layers: Int32(sizes.layers), heads: Int32(sizes.heads),
         kv_heads: Int32(sizes.kvHeads), head_size: Int32(sizes.headSize), feed_width: Int32(sizes.feedWidth),
-        vocabulary: Int32(vocabulary), context: Int32(self.context), epsilon: sizes.epsilon,
-        score_scale: 1 / Float(sizes.headSize).squareRoot(), cosines: table.baseAddress,
-        sines: table.baseAddress?.advanced(by: self.context * sizes.headSize / 2),
+        vocabulary: Int32(vocabulary), context: Int32(self.context), rotated: Int32(sizes.rotated),
+        halves: sizes.family.rotatesHalves ? 1 : 0, gate: Int32(sizes.family.gate.rawValue), epsilon: sizes.epsilon,
+        score_scale: 1 / Float(sizes.headSize).squareRoot(),
+        embedding_scale: sizes.family.scalesEmbedding ? Float(sizes.width).squareRoot() : 1,
         embedding_type: Int32(embedding.type), embedding: embedding.bytes.bindMemory(to: UInt8.self).baseAddress,
         layer: layers, output_norm: outputNorm, head: head.matrix(base)))
   }
@@ -74,21 +86,13 @@ package final class Model: @unchecked Sendable {
     layers.deallocate()
   }
 
-  /// Cosines, then sines, [context][headSize/2] each.
-  private static func rotation(context: Int, _ frequencies: [Float], _ pool: WorkerPool) throws(InferenceError) -> Arena
-  {
-    let pairs = frequencies.count
-    let arena = try Arena(byteCount: context * pairs * 8, huge: true, what: "the rotation table")
-    let floats = UncheckedBuffer(arena.bytes.bindMemory(to: Float.self))
-    let rows = 64
-    pool.forEach(below: (context + rows - 1) / rows) { part in
-      guard let start = floats.buffer.baseAddress else { return }
-      for position in part * rows..<min((part + 1) * rows, context) {
-        symbolon_rope_row(
-          Int32(position), frequencies, Int32(pairs), start + position * pairs, start + (context + position) * pairs)
-      }
-    }
-    return arena
+  /// The table of all layers but local ones, then that of local ones, if there are any and it differs.
+  private static func tables(
+    _ rotations: (global: Rotation, local: Rotation), _ sizes: Hyperparameters, context: Int, _ pool: WorkerPool
+  ) throws(InferenceError) -> [Arena] {
+    let global = try rotations.global.table(context: context, pool)
+    guard sizes.isLocal.contains(true), rotations.local != rotations.global else { return [global] }
+    return [global, try rotations.local.table(context: context, pool)]
   }
 
   static func quantization(_ gguf: GGUFFile) -> String {

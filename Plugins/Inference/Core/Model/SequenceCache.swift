@@ -33,13 +33,12 @@ package final class KVPage: @unchecked Sendable {
     precondition(count >= 0 && count <= KVPage.positions)
     guard let target = start, let source = page.start else { return }
     let size = model.sizes.headSize
-    let half = KVPage.positions * size
-    // Keys lie in tiles of 16 positions, values position by position.
-    let keys = (count + 15) / 16 * 16 * size
-    for head in 0..<memory.bytes.count / (half * 4) {
-      let start = head * half * 2
-      (target + start).update(from: source + start, count: keys)
-      (target + start + half).update(from: source + start + half, count: count * size)
+    // Keys lie in tiles of 16 positions, values position by position, in whole vectors of 16.
+    let (tiles, row) = ((count + 15) / 16 * 16 * size, (size + 15) / 16 * 16)
+    let (keys, values) = (KVPage.positions * size, KVPage.positions * row)
+    for start in stride(from: 0, to: memory.bytes.count / 2, by: keys + values) {
+      (target + start).update(from: source + start, count: tiles)
+      (target + start + keys).update(from: source + start + keys, count: count * row)
     }
   }
 

@@ -3,16 +3,17 @@ import InferenceKernels
 
 /// A number that is not finite, and the column it struck.
 ///
-/// The step's other columns are valid but must be run again.
+/// The lowest such column, and the first such number in it by section 11 of `docs/arithmetic.md`. The step's other
+/// columns are valid but must be run again.
 package struct StepFailure: Error, Equatable {
   package let column: Int
   package let layer: Int
-  package let operation: Int
+  package let operation: Operator
 
   package var error: InferenceError {
     InferenceError(
       .internal, "numeric_fault",
-      "The model produced a number that is not finite (layer \(layer), operation \(operation)): "
+      "The model produced a number that is not finite (layer \(layer), \(operation.name)): "
         + "its file is damaged or unsuited to this engine.")
   }
 }
@@ -102,9 +103,8 @@ package final class Session {
     let wanting = columns.count { $0.wantsLogits }
     precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
     let fault = symbolon_forward(workspace, pool.handle, batch, Int32(batch.count))
-    guard fault.operation == 0 else {
-      throw StepFailure(
-        column: Int(fault.column), layer: Int(fault.layer), operation: Int(fault.operation))
+    if let operation = Operator(rawValue: fault.operation) {
+      throw StepFailure(column: Int(fault.column), layer: Int(fault.layer), operation: operation)
     }
     traced = columns.filter(\.wantsLeaf).map { ($0.position, $0.token) }
     hidden = UnsafeBufferPointer(

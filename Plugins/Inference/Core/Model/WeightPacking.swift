@@ -17,23 +17,29 @@ struct WeightPacking {
     }
   }
 
-  /// The tensors of one layer.
+  /// The tensors of one layer; a family's own are nil elsewhere.
   struct Layer {
     let attentionNorm: UnsafePointer<Float>
+    let query, key, value, output: Matrix
+    let queryBias, keyBias, valueBias, outputBias: UnsafePointer<Float>?
+    let queryNorm, keyNorm: UnsafePointer<Float>?
+    let attentionPostNorm: UnsafePointer<Float>?
     let feedNorm: UnsafePointer<Float>
-    let query: Matrix
-    let key: Matrix
-    let value: Matrix
-    let output: Matrix
-    let gate: Matrix
-    let up: Matrix
-    let down: Matrix
+    let gate, up, down: Matrix
+    let gateBias, upBias, downBias: UnsafePointer<Float>?
+    let feedPostNorm: UnsafePointer<Float>?
 
-    func layer(_ base: UnsafeMutableRawPointer?) -> symbolon_layer {
+    /// The layer for the kernels, with its rotation [context][pairs] of cosines and of sines; `window` 0 for none.
+    func layer(
+      _ base: UnsafeMutableRawPointer?, cosines: UnsafePointer<Float>?, sines: UnsafePointer<Float>?, window: Int
+    ) -> symbolon_layer {
       symbolon_layer(
         attention_norm: attentionNorm, query: query.matrix(base), key: key.matrix(base), value: value.matrix(base),
-        output: output.matrix(base), feed_norm: feedNorm, gate: gate.matrix(base), up: up.matrix(base),
-        down: down.matrix(base))
+        query_bias: queryBias, key_bias: keyBias, value_bias: valueBias, query_norm: queryNorm, key_norm: keyNorm,
+        output: output.matrix(base), output_bias: outputBias, attention_post_norm: attentionPostNorm,
+        feed_norm: feedNorm, gate: gate.matrix(base), up: up.matrix(base), down: down.matrix(base),
+        gate_bias: gateBias, up_bias: upBias, down_bias: downBias, feed_post_norm: feedPostNorm, cosines: cosines,
+        sines: sines, window: Int32(window))
     }
   }
 
@@ -71,40 +77,62 @@ struct WeightPacking {
     return start.assumingMemoryBound(to: Float.self)
   }
 
+  /// A vector that not every file has.
+  mutating func optionalVector(_ name: String, _ count: Int) throws(InferenceError) -> UnsafePointer<Float>? {
+    gguf.tensors[name] == nil ? nil : try vector(name, count)
+  }
+
   /// A matrix with `rows` outputs.
   mutating func add(_ name: String, rows: Int, columns: Int) throws(InferenceError) -> Matrix {
     let tensor = try tensor(name, [columns, rows])
     let matrix = Matrix(tensor: tensor, rows: rows, columns: columns, offset: size)
-    size += symbolon_packed_bytes(Int32(tensor.type), Int32(rows), Int32(columns))
+    let bytes = symbolon_packed_bytes(Int32(tensor.type), Int32(rows), Int32(columns))
+    guard bytes > 0 else {
+      throw .model(
+        path, "stores rows of \(columns) for \(name) as \(TensorType.name(tensor.type)), whose blocks do not fit: "
+          + "fetch it again.", code: "bad_tensors")
+    }
+    size += bytes
     matrices.append(matrix)
     return matrix
   }
 
   mutating func addLayer(_ layer: Int, _ sizes: Hyperparameters) throws(InferenceError) -> Layer {
     let prefix = "blk.\(layer)."
-    let width = sizes.width
+    let (width, feed, family) = (sizes.width, sizes.feedWidth, sizes.family)
     let queries = sizes.heads * sizes.headSize
     let keys = sizes.kvHeads * sizes.headSize
     return Layer(
       attentionNorm: try vector(prefix + "attn_norm.weight", width),
-      feedNorm: try vector(prefix + "ffn_norm.weight", width),
       query: try add(prefix + "attn_q.weight", rows: queries, columns: width),
       key: try add(prefix + "attn_k.weight", rows: keys, columns: width),
       value: try add(prefix + "attn_v.weight", rows: keys, columns: width),
       output: try add(prefix + "attn_output.weight", rows: width, columns: queries),
-      gate: try add(prefix + "ffn_gate.weight", rows: sizes.feedWidth, columns: width),
-      up: try add(prefix + "ffn_up.weight", rows: sizes.feedWidth, columns: width),
-      down: try add(prefix + "ffn_down.weight", rows: width, columns: sizes.feedWidth))
+      queryBias: try optionalVector(prefix + "attn_q.bias", queries),
+      keyBias: try optionalVector(prefix + "attn_k.bias", keys),
+      valueBias: try optionalVector(prefix + "attn_v.bias", keys),
+      outputBias: try optionalVector(prefix + "attn_output.bias", width),
+      queryNorm: family.normsHeads ? try vector(prefix + "attn_q_norm.weight", sizes.headSize) : nil,
+      keyNorm: family.normsHeads ? try vector(prefix + "attn_k_norm.weight", sizes.headSize) : nil,
+      attentionPostNorm: family.normsOutputs ? try vector(prefix + "post_attention_norm.weight", width) : nil,
+      feedNorm: try vector(prefix + "ffn_norm.weight", width),
+      gate: try add(prefix + "ffn_gate.weight", rows: feed, columns: width),
+      up: try add(prefix + "ffn_up.weight", rows: feed, columns: width),
+      down: try add(prefix + "ffn_down.weight", rows: width, columns: feed),
+      gateBias: try optionalVector(prefix + "ffn_gate.bias", feed),
+      upBias: try optionalVector(prefix + "ffn_up.bias", feed),
+      downBias: try optionalVector(prefix + "ffn_down.bias", width),
+      feedPostNorm: family.normsOutputs ? try vector(prefix + "post_ffw_norm.weight", width) : nil)
   }
 
-  /// The rotation's frequencies, with the factors that some models carry.
-  mutating func frequencies(_ sizes: Hyperparameters) throws(InferenceError) -> [Float] {
-    var frequencies = [Float](repeating: 0, count: sizes.headSize / 2)
-    symbolon_rope_frequencies(sizes.ropeBase, Int32(sizes.headSize), &frequencies)
-    if sizes.ropeFactor != 1 { frequencies = frequencies.map { $0 / Float(sizes.ropeFactor) } }
-    guard gguf.tensors["rope_freqs.weight"] != nil else { return frequencies }
-    let factors = try vector("rope_freqs.weight", frequencies.count)
-    return frequencies.indices.map { frequencies[$0] / factors[$0] }
+  /// The rotation of all layers, and that of local ones.
+  mutating func rotations(_ sizes: Hyperparameters) throws(InferenceError) -> (global: Rotation, local: Rotation) {
+    let pairs = sizes.rotated / 2
+    let divisors = try optionalVector("rope_freqs.weight", pairs)
+    let reader = HyperparameterReader(gguf, sizes.family)
+    let global = try Rotation(
+      reader, sizes, divisors: divisors.map { UnsafeBufferPointer(start: $0, count: pairs) })
+    return (global, try Rotation.local(reader, sizes))
   }
 
   /// A tensor that nothing reads means a model that this engine would run wrongly.

@@ -52,6 +52,9 @@ double symbolon_logarithm(double x);
 /* inv_freq[i] = base^(-2i/dimension) for i in 0..<dimension/2, by the written binary64 routine. */
 void symbolon_rope_frequencies(double base, int32_t dimension, float *inv_freq);
 
+/* The same before they are rounded to binary32. */
+void symbolon_rope_angles(double base, int32_t dimension, double *angles);
+
 /* Cosine and sine of rn(position * inv_freq[i]), rounded from binary64: row `position` of the rotation table. */
 void symbolon_rope_row(int32_t position, const float *inv_freq, int32_t pairs, float *cosines, float *sines);
 

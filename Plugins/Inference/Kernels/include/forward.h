@@ -1,4 +1,4 @@
-/* One step of a llama model: a batch of columns in, logits out.
+/* One step of a model: a batch of columns in, logits out. Families differ in data alone.
  *
  * A column is one token at one position of one sequence. Columns do not mix, except that a column's attention reads the
  * keys and values of its own sequence up to its own position; so prompt and decode, alone or together, on any number of
@@ -17,26 +17,35 @@
 /* The most columns of one step. */
 #define SYMBOLON_MAX_COLUMNS 256
 
-/* One transformer layer. E = width, H = heads, G = kv heads, D = head size, F = feed-forward width. */
+/* One transformer layer. E = width, H = heads, G = kv heads, D = head size, R = rotated dimensions, F = feed-forward
+ * width. Pointers marked ? may be NULL: then the step goes without. */
 typedef struct symbolon_layer {
-  const float *attention_norm; /* [E] */
-  symbolon_matrix query;       /* [H*D][E] */
-  symbolon_matrix key;         /* [G*D][E] */
-  symbolon_matrix value;       /* [G*D][E] */
-  symbolon_matrix output;      /* [E][H*D] */
-  const float *feed_norm;      /* [E] */
-  symbolon_matrix gate;        /* [F][E] */
-  symbolon_matrix up;          /* [F][E] */
-  symbolon_matrix down;        /* [E][F] */
+  const float *attention_norm;                         /* [E] */
+  symbolon_matrix query, key, value;                   /* [H*D][E], [G*D][E], [G*D][E] */
+  const float *query_bias, *key_bias, *value_bias;     /* ? [H*D], [G*D], [G*D] */
+  const float *query_norm, *key_norm;                  /* ? [D], both or none: norms of each head before its rotation */
+  symbolon_matrix output;                              /* [E][H*D] */
+  const float *output_bias;                            /* ? [E] */
+  const float *attention_post_norm;                    /* ? [E]: norms what attention adds to the residual */
+  const float *feed_norm;                              /* [E] */
+  symbolon_matrix gate, up, down;                      /* [F][E], [F][E], [E][F] */
+  const float *gate_bias, *up_bias, *down_bias;        /* ? [F], [F], [E] */
+  const float *feed_post_norm;                         /* ? [E]: norms what the feed-forward adds to the residual */
+  const float *cosines, *sines;                        /* [context][R/2] */
+  int32_t window;                                      /* keys at this distance and beyond are not seen; 0 for none */
 } symbolon_layer;
 
-/* A llama model. Multiples of 32: width, feed_width, head_size. heads is a multiple of kv_heads. */
+/* A model. Multiples of 32: width, feed_width, heads * head_size. heads is a multiple of kv_heads; head_size and rotated
+ * are even, rotated is at most head_size. Either all layers have an `attention_post_norm` and a `feed_post_norm`, or
+ * none has. */
 typedef struct symbolon_model {
   int32_t width, layers, heads, kv_heads, head_size, feed_width, vocabulary, context;
-  float epsilon;        /* of the norms */
-  float score_scale;    /* rn(1/sqrt(D)) */
-  const float *cosines; /* [context][D/2] */
-  const float *sines;   /* [context][D/2] */
+  int32_t rotated;       /* dimensions of a head that are rotated, R */
+  int32_t halves;        /* the partner of rotated dimension i is 0: its neighbour, 1: i + R/2 */
+  int32_t gate;          /* symbolon_gate */
+  float epsilon;         /* of the norms */
+  float score_scale;     /* rn(1/sqrt(D)) */
+  float embedding_scale; /* 1, or what the embedding is multiplied by */
   int32_t embedding_type;
   const uint8_t *embedding; /* the GGUF tensor [vocabulary][E], not packed */
   const symbolon_layer *layer;
@@ -64,17 +73,22 @@ typedef struct symbolon_column {
   int32_t wants_leaf;   /* 0 or 1: the digests that its leaf of the trace commits to */
 } symbolon_column;
 
+/* Where a step looks for faults, numbered as the operators of docs/arithmetic.md, section 12. */
 enum symbolon_operation {
   SYMBOLON_OP_NONE = 0,
-  SYMBOLON_OP_ATTENTION_INPUT = 1,
-  SYMBOLON_OP_CACHE = 2,
-  SYMBOLON_OP_ATTENTION = 3,
-  SYMBOLON_OP_FEED_INPUT = 4,
-  SYMBOLON_OP_FEED = 5,
-  SYMBOLON_OP_OUTPUT = 6,
+  SYMBOLON_OP_EMBEDDING = 1,
+  SYMBOLON_OP_ATTENTION_NORM = 2,
+  SYMBOLON_OP_VALUE = 5,
+  SYMBOLON_OP_KEY = 9,
+  SYMBOLON_OP_ATTENTION = 10,
+  SYMBOLON_OP_FEED_NORM = 14,
+  SYMBOLON_OP_GATED = 17,
+  SYMBOLON_OP_RESIDUAL = 20,
+  SYMBOLON_OP_OUTPUT_NORM = 21,
 };
 
-/* Where a value was not finite (or, for the cache, beyond binary16); operation 0 means nowhere. */
+/* The first value of a column that is not finite (or, for keys and values, beyond binary16), of the lowest faulty
+ * column, in the order of section 11. Operation 0 means nowhere. */
 typedef struct symbolon_fault {
   int32_t operation, layer, column;
 } symbolon_fault;
@@ -97,7 +111,7 @@ void symbolon_workspace_destroy(symbolon_workspace *workspace);
 void symbolon_workspace_hash(symbolon_workspace *workspace, symbolon_hash *hash);
 
 /* Runs one step. Writes each column's keys and values into its cache and, for the columns that want them, rows of logits
- * and hidden rows, both in column order. Blocks; the calling thread works too. Returns the first fault in a fixed order. */
+ * and hidden rows, both in column order. Blocks; the calling thread works too. Returns the first fault. */
 symbolon_fault symbolon_forward(
   symbolon_workspace *workspace, symbolon_pool *pool, const symbolon_column *columns, int32_t count);
 
