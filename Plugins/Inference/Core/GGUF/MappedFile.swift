@@ -42,5 +42,13 @@ package final class MappedFile: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: start, count: size)
   }
 
+  /// Lets the system take the pages back that were read; whoever reads on gets them from the file again.
+  ///
+  /// The weights are laid out anew in memory of their own, so that a file kept resident would be held twice.
+  package func release() {
+    guard let start = bytes.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, Int32(MADV_DONTNEED))
+  }
+
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count) }
 }

@@ -53,6 +53,7 @@ package final class Model: @unchecked Sendable {
     try packing.refuseUnknown()
 
     weights = try packing.pack(pool)
+    file.release()
     let base = weights.bytes.baseAddress
     tables = try Self.tables(rotations, sizes, context: self.context, pool)
     // Not `self` in the closure: not all of it is there yet.
