@@ -89,7 +89,8 @@ struct WeightPacking {
     let bytes = symbolon_packed_bytes(Int32(tensor.type), Int32(rows), Int32(columns))
     guard bytes > 0 else {
       throw .model(
-        path, "stores rows of \(columns) for \(name) as \(TensorType.name(tensor.type)), whose blocks do not fit: "
+        path,
+        "stores rows of \(columns) for \(name) as \(TensorType.name(tensor.type)), whose blocks do not fit: "
           + "fetch it again.", code: "bad_tensors")
     }
     size += bytes
