@@ -110,6 +110,9 @@ import Testing
     engine.close()
     guard Self.long != nil, numbers.resident.count > 4 else { return }
     let (early, late) = (numbers.resident[numbers.resident.count / 4], numbers.resident[numbers.resident.count - 1])
+    let series = stride(from: 0, to: numbers.resident.count, by: max(1, numbers.resident.count / 16))
+      .map { String(numbers.resident[$0] >> 10) }
+    print("soak: KiB resident, from the first request to the last: " + series.joined(separator: " "))
     print("soak: \(numbers.right) right, \(numbers.cancelled) cancelled, resident \(early) and then \(late) bytes")
     #expect(Double(late) <= Double(early) * 1.02)
   }
