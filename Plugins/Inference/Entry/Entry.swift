@@ -5,6 +5,7 @@ import PluginKit
 /// The computational layer: models on this node's processors, and answers from them.
 let inference = Plugin(
   id: "inference", version: "0.1.0", summary: "Runs language models on this node",
+  permissions: ["service:symbolon.identity/1"],
   methods: [
     Method("models", "List the models this node runs", .reads, returns: json("models", of: [ModelView].self)) {
       (layer: InferenceLayer, _: Call) in try layer.models()
@@ -28,7 +29,18 @@ let inference = Plugin(
     Method("unload", "Unload a model when its running answers have ended", [], text("id")) {
       (layer: InferenceLayer, _: Call, id: String) in try layer.unload(id)
     },
+    Method(
+      streaming: "generate_file", "Answer from a model's file", [], json("request"), stream: json("events"),
+      command: "inference generate"
+    ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in
+      try layer.generateFile(call, out, request)
+    },
+    Method(
+      streaming: "replay", "Compute an answer again from its receipt, and say whether it is the same", [],
+      json("request"), stream: json("events")
+    ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.replay(call, out, request) },
   ],
+  offline: InferenceLayer.offline,
   create: { (host: Host) in try InferenceLayer(host) },
   start: { layer in try layer.start() }, stop: { layer in layer.stop() })
 

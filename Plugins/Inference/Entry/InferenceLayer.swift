@@ -7,7 +7,7 @@ typealias ModelView = InferenceEngine.Description
 
 /// The layer between the host and the engine.
 final class InferenceLayer: Sendable {
-  private let host: Host
+  let host: Host
   private let sources: [InferenceEngine.Source]
   private let options: InferenceEngine.Options
   private let engine = Mutex<InferenceEngine?>(nil)
@@ -18,6 +18,9 @@ final class InferenceLayer: Sendable {
     var options = try settings.options()
     options.storage = host.storage
     options.progress = LoadReport(host).hear
+    options.receipts = { record in
+      try Receipt(record, provider: try host.publicKey(), sign: { try host.sign($0) }).json.text
+    }
     self.host = host
     self.options = options
     sources = try settings.sources()
@@ -60,6 +63,8 @@ final class InferenceLayer: Sendable {
     let engine = try running()
     let seed = try host.random(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let parsed = try failing { () throws(InferenceError) in try GenerationRequest(json: request.text, seed: seed) }
+    // Before anything is computed: a node that was not granted its key can sign nothing.
+    if parsed.receipt { _ = try host.publicKey() }
     do {
       try engine.generate(parsed, deadline: call.deadline, isCancelled: { call.isCancelled }) { event in
         try out.write(event.json)
