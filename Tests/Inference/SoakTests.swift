@@ -5,8 +5,8 @@ import Testing
 
 /// Random requests, cancellations, loads and unloads under short memory: each answer is the one that it has alone.
 ///
-/// `Scripts/soak` runs it, with the resident memory held too. It is no part of `make test`: it finds faults that are not
-/// mended yet (requests that do not fit into the memory for keys and values), and they come by chance.
+/// `Scripts/soak` runs it, with the resident memory held too. It is no part of `make test`: it finds faults that are
+/// not mended yet (requests that do not fit into the memory for keys and values), and they come by chance.
 @Suite struct SoakTests {
   /// Requests that are asked.
   private static let long = ProcessInfo.processInfo.environment["SYMBOLON_SOAK"].flatMap { Int($0) }
