@@ -1,3 +1,5 @@
+import Glibc
+
 /// Settles the meter's charges in batches: at intervals, after so many charges, and when told.
 ///
 /// Its thread is its own; `settle` is called by that thread or by whoever flushes, one at a time.
@@ -5,7 +7,7 @@ package final class Settler: Sendable {
   private struct State {
     var isStopping = false
     var isSettling = false
-    var isRunning = false
+    var thread: pthread_t?
     /// Charges noted since the last time.
     var charges = 0
   }
@@ -49,7 +51,7 @@ package final class Settler: Sendable {
   package func start(
     everyMilliseconds interval: UInt64, orAfterCharges limit: Int = .max, tidy: @escaping @Sendable () -> Void = {}
   ) {
-    let isStarted = WorkerThread.start { [self] in
+    let thread = WorkerThread.start { [self] in
       while true {
         state.wait(milliseconds: interval) { $0.isStopping || $0.charges >= limit }
         let isStopping = state.withLock { state in
@@ -60,11 +62,9 @@ package final class Settler: Sendable {
         attempt()
         tidy()
       }
-      state.withLock { $0.isRunning = false }
-      state.wakeAll()
     }
-    state.withLock { $0.isRunning = isStarted }
-    if !isStarted {
+    state.withLock { $0.thread = thread }
+    if thread == nil {
       report(Refusal(.unavailable, "no_thread", "The system gave no thread for settling: charges wait for a restart."))
     }
   }
@@ -88,13 +88,17 @@ package final class Settler: Sendable {
   /// Whether the thread is to end: what waits for the ledger on its behalf should give up.
   package var isStopping: Bool { state.withLock { $0.isStopping } }
 
-  /// Ends the thread and waits for it.
+  /// Ends the thread and waits for it, so that what it held is free: the journal's file is closed with its last owner.
   ///
   /// Nothing is settled here: the layer's own transitions no longer run when it stops. The journal keeps the charges and
   /// the next start settles them.
   package func stop() {
-    state.withLock { $0.isStopping = true }
+    let thread = state.withLock { state in
+      state.isStopping = true
+      defer { state.thread = nil }
+      return state.thread
+    }
     state.wakeAll()
-    state.wait { !$0.isRunning }
+    if let thread { WorkerThread.join(thread) }
   }
 }

@@ -7,8 +7,8 @@ enum WorkerThread {
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
-  /// Starts a detached thread; false when the system has none.
-  static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+  /// Starts a thread, which is to be joined; nil when the system has none.
+  static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
     var thread = pthread_t()
     let context = Unmanaged.passRetained(Body(body))
     let status = pthread_create(
@@ -19,9 +19,11 @@ enum WorkerThread {
       }, context.toOpaque())
     guard status == 0 else {
       context.release()
-      return false
+      return nil
     }
-    pthread_detach(thread)
-    return true
+    return thread
   }
+
+  /// Waits until a thread has ended and holds nothing any more.
+  static func join(_ thread: pthread_t) { pthread_join(thread, nil) }
 }
