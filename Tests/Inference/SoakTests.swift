@@ -5,8 +5,7 @@ import Testing
 
 /// Random requests, cancellations, loads and unloads under short memory: each answer is the one that it has alone.
 ///
-/// `Scripts/soak` runs it, with the resident memory held too. It is no part of `make test`: it finds faults that are
-/// not mended yet (requests that do not fit into the memory for keys and values), and they come by chance.
+/// A few hundred requests with the other tests; `Scripts/soak` asks many thousands and holds the resident memory too.
 @Suite struct SoakTests {
   /// Requests that are asked.
   private static let long = ProcessInfo.processInfo.environment["SYMBOLON_SOAK"].flatMap { Int($0) }
@@ -70,7 +69,7 @@ import Testing
     let numbers = Mutex(Numbers())
   }
 
-  @Test(.enabled(if: long != nil, "Scripts/soak runs it")) func everyAnswerIsTheOneItHasAlone() throws {
+  @Test func everyAnswerIsTheOneItHasAlone() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var dice = Dice(seed: seed)
     let kinds = Self.kinds(&dice)

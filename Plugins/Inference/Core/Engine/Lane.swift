@@ -66,14 +66,27 @@ final class Lane: @unchecked Sendable {
   }
 
   /// Takes out and returns the sequences that match, wherever they are; the second part never ran.
+  ///
+  /// Asks about each sequence once: a job may be cancelled at any moment, and one that is asked about twice could leave
+  /// without giving its pages back.
   func removeAll(now: UInt64, where matches: (TokenSequence) -> Bool) -> (
     begun: [TokenSequence], unbegun: [TokenSequence]
   ) {
-    let begun = active.filter(matches) + preempted.filter(matches)
-    active.removeAll(where: matches)
-    preempted.removeAll(where: matches)
+    var begun: [TokenSequence] = []
+    func stays(_ sequence: TokenSequence) -> Bool {
+      guard matches(sequence) else { return true }
+      begun.append(sequence)
+      return false
+    }
+    active = active.filter(stays)
+    preempted = preempted.filter(stays)
     for sequence in begun { release(sequence, now: now) }
     return (begun, waiting.removeAll(where: matches))
+  }
+
+  /// Pages that only sequences hold whose receivers do not keep up: they give way to whoever needs memory.
+  var idlePages: Int {
+    active.reduce(0) { $1.isPaused ? $0 + $1.holding.pages.count { $0.holders == 1 } : $0 }
   }
 
   /// How many sequences a caller has running.

@@ -234,6 +234,8 @@ final class ModelLibrary: Sendable {
         guard let index = state.index(id) else { return }
         state.entries[index].residence = .unloaded
         state.entries[index].isGranted = false
+        // Who gave up waiting has learned nothing about the model: the next of those who wait loads it.
+        guard error.kind != .cancelled else { return }
         state.entries[index].failures += 1
         state.entries[index].failure = error
       }

@@ -28,7 +28,7 @@ extension Scheduler {
     let wanted = (sequence.tokens.count / KVPage.positions + 1) * lane.pages.pageBytes
     var free = budget.limit - budget.used
     for lane in lanes where free < wanted {
-      free += (lane.pages.spareCount + lane.prefixes.evictable) * lane.pages.pageBytes
+      free += (lane.pages.spareCount + lane.prefixes.evictable + lane.idlePages) * lane.pages.pageBytes
     }
     return free >= wanted
   }
