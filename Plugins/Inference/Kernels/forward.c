@@ -5,12 +5,12 @@
 
 /* Does what can be claimed of a stage, then waits for the rest. */
 static void run(symbolon_workspace *w, int32_t stage, symbolon_piece *work, int32_t pieces, int32_t thread, int32_t l) {
-  symbolon_stage *s = &w->stage[stage];
-  for (int32_t p; (p = symbolon_stage_claim(s)) < pieces;) {
+  symbolon_counter *done = &w->stage[stage * (1 + w->threads)];
+  for (int32_t p; (p = symbolon_stage_claim(done + 1, w->threads, thread, pieces)) >= 0;) {
     work(w, thread, l, p);
-    symbolon_stage_finish(s);
+    symbolon_stage_finish(done);
   }
-  symbolon_stage_await(s, pieces);
+  symbolon_stage_await(done, pieces);
 }
 
 static int32_t all_finite(const float *x, int32_t n) {
@@ -217,7 +217,7 @@ symbolon_fault symbolon_forward(
     w->logit_row[t] = wants_logits ? w->logit_count++ : -1;
     w->hidden_row[t] = columns[t].wants_hidden ? w->hidden_count++ : -1;
   }
-  memset(w->stage, 0, (size_t)w->stages * sizeof(symbolon_stage));
+  memset(w->stage, 0, (size_t)w->stages * (size_t)(1 + w->threads) * sizeof(symbolon_counter));
   atomic_store(&w->fault, ~0u);
   itemise(w);
   symbolon_leaves_begin(&w->leaves, columns, count);

@@ -1,7 +1,9 @@
 /* What lies in a group of 16 rows; only packing and the matrix kernels read this.
  *
- * F32, F16 and BF16 groups are [column][16 rows]. A quantised group is a region of scales, rounded up to 64 bytes, then a
- * region of codes, so that every load of codes is aligned.
+ * F32, F16 and BF16 groups are [column][16 rows]. A quantised group is a row of units, so that decoding reads memory from
+ * end to end, as the processor's own fetching ahead expects. A unit has the scales of its blocks, rounded up to 64 bytes,
+ * then their codes, so that every load of codes is aligned. It has eight blocks of 32 columns for the K types, two where
+ * scales take 32 bytes a block (an odd last block is alone), else one.
  *
  * Scales, a block of 32 columns (of 256 for the K types):
  *   Q4_0 Q5_0 Q8_0  d[16] f16                                           32 bytes
@@ -45,11 +47,32 @@ static inline symbolon_layout symbolon_layout_of(int32_t type) {
   }
 }
 
-/* Where the codes of a group begin. */
-static inline size_t symbolon_code_region(int32_t type, int32_t columns) {
-  const symbolon_layout layout = symbolon_layout_of(type);
-  if (layout.values == 0) return 0;
-  return ((size_t)(columns / layout.values) * (size_t)layout.scale_bytes + 63) & ~(size_t)63;
+/* Blocks of a unit. */
+static inline int32_t symbolon_unit_blocks(const symbolon_layout *layout) {
+  return layout->values > 32 ? layout->values / 32 : layout->scale_bytes == 32 ? 2 : 1;
+}
+
+/* Bytes before the codes of a unit. */
+static inline size_t symbolon_unit_scales(const symbolon_layout *layout) {
+  return ((size_t)layout->scale_bytes + 63) & ~(size_t)63;
+}
+
+/* Where the unit of block `b` begins. */
+static inline size_t symbolon_unit_at(const symbolon_layout *layout, int32_t b) {
+  const int32_t blocks = symbolon_unit_blocks(layout);
+  return (size_t)(b / blocks) * (symbolon_unit_scales(layout) + (size_t)blocks * (size_t)layout->code_bytes);
+}
+
+/* The codes of block `b` of a quantised group. */
+static inline size_t symbolon_codes_at(const symbolon_layout *layout, int32_t b) {
+  const int32_t place = b % symbolon_unit_blocks(layout);
+  return symbolon_unit_at(layout, b) + symbolon_unit_scales(layout) + (size_t)place * (size_t)layout->code_bytes;
+}
+
+/* The scales of block `b`, for the K types those of the GGUF block that it is a part of. */
+static inline size_t symbolon_scales_at(const symbolon_layout *layout, int32_t b) {
+  const int32_t place = layout->values > 32 ? 0 : b % symbolon_unit_blocks(layout);
+  return symbolon_unit_at(layout, b) + (size_t)place * (size_t)layout->scale_bytes;
 }
 
 /* Kinds of scales. */

@@ -20,7 +20,9 @@ size_t symbolon_group_bytes(int32_t type, int32_t columns) {
   if (row == 0 || columns % 32 != 0) return 0;
   const symbolon_layout layout = symbolon_layout_of(type);
   if (layout.values == 0) return row * SYMBOLON_ROWS;
-  return symbolon_code_region(type, columns) + (size_t)(columns / 32) * (size_t)layout.code_bytes;
+  const int32_t blocks = columns / 32, rest = blocks % symbolon_unit_blocks(&layout);
+  const size_t tail = rest == 0 ? 0 : symbolon_unit_scales(&layout) + (size_t)rest * (size_t)layout.code_bytes;
+  return symbolon_unit_at(&layout, blocks) + tail;
 }
 
 size_t symbolon_packed_bytes(int32_t type, int32_t rows, int32_t columns) {
@@ -121,8 +123,8 @@ static void write_codes(const uint8_t *code, int32_t bits, int32_t row, uint8_t 
 
 /* Writes the scales of one row of block `b` into its group. */
 static void write_scales(int32_t type, const block *from, int32_t b, int32_t row, uint8_t *group) {
-  const size_t stride = (size_t)symbolon_layout_of(type).scale_bytes;
-  uint8_t *out = group + (size_t)(symbolon_is_k(type) ? b / 8 : b) * stride;
+  const symbolon_layout layout = symbolon_layout_of(type);
+  uint8_t *out = group + symbolon_scales_at(&layout, b);
   memcpy(out + 2 * row, &from->d, 2);
   if (symbolon_has_minimum(type)) memcpy(out + 32 + 2 * row, &from->m, 2);
   if (!symbolon_is_k(type)) return;
@@ -139,12 +141,11 @@ static void pack_floats(size_t size, int32_t columns, int32_t row, const uint8_t
 void symbolon_pack(
   int32_t type, int32_t rows, int32_t columns, const uint8_t *tensor, uint8_t *groups, int32_t first, int32_t end) {
   const size_t row_bytes = symbolon_row_bytes(type, columns), group_bytes = symbolon_group_bytes(type, columns);
-  const size_t region = symbolon_code_region(type, columns);
   const symbolon_layout layout = symbolon_layout_of(type);
   for (int32_t g = first; g < end; g++) {
     uint8_t *group = groups + (size_t)g * group_bytes;
     const int32_t present = rows - g * SYMBOLON_ROWS < SYMBOLON_ROWS ? rows - g * SYMBOLON_ROWS : SYMBOLON_ROWS;
-    if (present < SYMBOLON_ROWS) memset(group, 0, group_bytes);
+    memset(group, 0, group_bytes); /* rows that are not there, and what no scale fills */
     for (int32_t r = 0; r < present; r++) {
       const uint8_t *row = tensor + (size_t)(g * SYMBOLON_ROWS + r) * row_bytes;
       if (layout.values == 0) {
@@ -155,7 +156,7 @@ void symbolon_pack(
         block read;
         read_block(type, row, b, &read);
         write_scales(type, &read, b, r, group);
-        write_codes(read.code, layout.bits, r, group + region + (size_t)b * (size_t)layout.code_bytes);
+        write_codes(read.code, layout.bits, r, group + symbolon_codes_at(&layout, b));
       }
     }
   }

@@ -111,7 +111,7 @@ INLINE __m256 load_signed_bytes(const uint8_t *p) {
 
 INLINE scales read_scales(const int32_t type, const uint8_t *group, int32_t b, int32_t half) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *p = group + (size_t)(b / (layout.values / 32)) * (size_t)layout.scale_bytes;
+  const uint8_t *p = group + symbolon_scales_at(&layout, b);
   scales s = {load_halves(p + 16 * half), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   if (symbolon_has_minimum(type)) s.m = load_halves(p + 32 + 16 * half);
   if (type == SYMBOLON_Q6_K) {
@@ -127,13 +127,13 @@ INLINE scales read_scales(const int32_t type, const uint8_t *group, int32_t b, i
 }
 
 /* One half of a group times `count` vectors. */
-INLINE void half_tile(const int32_t type, const uint8_t *group, size_t region, int32_t blocks, int32_t half,
+INLINE void half_tile(const int32_t type, const uint8_t *group, int32_t blocks, int32_t half,
                       const symbolon_vector *v, const int32_t count, float (*out)[SYMBOLON_ROWS]) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *codes = group + region + 32 * half;
   __m256 acc[4];
   for (int32_t c = 0; c < count; c++) acc[c] = _mm256_setzero_ps();
-  for (int32_t b = 0; b < blocks; b++, codes += layout.code_bytes) {
+  for (int32_t b = 0; b < blocks; b++) {
+    const uint8_t *codes = group + symbolon_codes_at(&layout, b) + 32 * half;
     sums s[4];
     for (int32_t c = 0; c < count; c++)
       s[c].low = s[c].high = s[c].wide_low = s[c].wide_high = _mm256_setzero_si256();
@@ -189,9 +189,8 @@ INLINE void tile(const int32_t type, const symbolon_matrix *m, const uint8_t *gr
     float_tile(type, group, m->columns, v, count, out);
     return;
   }
-  const size_t region = symbolon_code_region(type, m->columns);
-  half_tile(type, group, region, m->columns / 32, 0, v, count, out);
-  half_tile(type, group, region, m->columns / 32, 1, v, count, out);
+  half_tile(type, group, m->columns / 32, 0, v, count, out);
+  half_tile(type, group, m->columns / 32, 1, v, count, out);
 }
 
 #define TYPE(type)                                                                                              \

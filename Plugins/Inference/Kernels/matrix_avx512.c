@@ -65,7 +65,7 @@ INLINE __m512 load_signed_bytes(const uint8_t *p) {
 
 INLINE scales read_scales(const int32_t type, const uint8_t *group, int32_t b) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *p = group + (size_t)(b / (layout.values / 32)) * (size_t)layout.scale_bytes;
+  const uint8_t *p = group + symbolon_scales_at(&layout, b);
   scales s = {load_halves(p), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
   if (symbolon_has_minimum(type)) s.m = load_halves(p + 32);
   if (type == SYMBOLON_Q6_K) {
@@ -98,7 +98,6 @@ INLINE __m512 finish(const int32_t type, __m512i low, __m512i high, const symbol
 INLINE void code_tile(const int32_t type, const symbolon_matrix *m, const uint8_t *group, const symbolon_vector *v,
                       const int32_t count, float (*out)[SYMBOLON_ROWS]) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *codes = group + symbolon_code_region(type, m->columns);
   const int32_t blocks = m->columns / 32;
   const symbolon_block *x[SYMBOLON_TILE];
   __m512 acc[SYMBOLON_TILE];
@@ -106,7 +105,8 @@ INLINE void code_tile(const int32_t type, const symbolon_matrix *m, const uint8_
     acc[c] = _mm512_setzero_ps();
     x[c] = v[c].b;
   }
-  for (int32_t b = 0; b < blocks; b++, codes += layout.code_bytes) {
+  for (int32_t b = 0; b < blocks; b++) {
+    const uint8_t *codes = group + symbolon_codes_at(&layout, b);
     __m512i low[SYMBOLON_TILE], high[SYMBOLON_TILE];
     for (int32_t c = 0; c < count; c++) low[c] = high[c] = _mm512_setzero_si512();
 #pragma clang loop unroll(full)

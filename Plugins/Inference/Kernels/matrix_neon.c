@@ -60,7 +60,7 @@ INLINE float32x4_t load_signed_bytes(const uint8_t *p) {
 
 INLINE scales read_scales(const int32_t type, const uint8_t *group, int32_t b, int32_t quarter) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *p = group + (size_t)(b / (layout.values / 32)) * (size_t)layout.scale_bytes;
+  const uint8_t *p = group + symbolon_scales_at(&layout, b);
   scales s = {load_halves(p + 8 * quarter), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
   if (symbolon_has_minimum(type)) s.m = load_halves(p + 32 + 8 * quarter);
   if (type == SYMBOLON_Q6_K) {
@@ -91,10 +91,10 @@ INLINE float32x4_t finish(const int32_t type, int32x4_t low, int32x4_t high, con
 INLINE void half_tile(const int32_t type, const symbolon_matrix *m, const uint8_t *group, int32_t half,
                       const symbolon_vector *v, const int32_t count, float (*out)[SYMBOLON_ROWS]) {
   const symbolon_layout layout = symbolon_layout_of(type);
-  const uint8_t *codes = group + symbolon_code_region(type, m->columns) + 32 * half;
   float32x4_t acc[4][2];
   for (int32_t c = 0; c < count; c++) acc[c][0] = acc[c][1] = vdupq_n_f32(0);
-  for (int32_t b = 0; b < m->columns / 32; b++, codes += layout.code_bytes) {
+  for (int32_t b = 0; b < m->columns / 32; b++) {
+    const uint8_t *codes = group + symbolon_codes_at(&layout, b) + 32 * half;
     int32x4_t low[4][2], high[4][2];
     int8x16_t q[4], r[4];
     for (int32_t c = 0; c < count; c++) {

@@ -28,11 +28,11 @@ typedef struct row_block {
 } row_block;
 
 static void read_row_block(
-  int32_t type, const symbolon_layout *layout, const uint8_t *group, size_t region, int32_t b, int32_t row,
+  int32_t type, const symbolon_layout *layout, const uint8_t *group, int32_t b, int32_t row,
   row_block *out) {
-  const uint8_t *codes = group + region + (size_t)b * (size_t)layout->code_bytes;
+  const uint8_t *codes = group + symbolon_codes_at(layout, b);
   for (int32_t k = 0; k < 32; k++) out->w[k] = code_at(layout->bits, codes, row, k) - layout->offset;
-  const uint8_t *scales = group + (size_t)(b / (layout->values / 32)) * (size_t)layout->scale_bytes;
+  const uint8_t *scales = group + symbolon_scales_at(layout, b);
   out->d = half_at(scales + 2 * row);
   out->m = symbolon_has_minimum(type) ? half_at(scales + 32 + 2 * row) : 0.0f;
   out->first = out->second = 1;
@@ -51,13 +51,12 @@ static void multiply_quantised(
   const symbolon_matrix *m, const uint8_t *group, const symbolon_vector *v, int32_t count,
   float (*out)[SYMBOLON_ROWS]) {
   const symbolon_layout layout = symbolon_layout_of(m->type);
-  const size_t region = symbolon_code_region(m->type, m->columns);
   const int32_t minimum = symbolon_has_minimum(m->type);
   for (int32_t r = 0; r < SYMBOLON_ROWS; r++) {
     for (int32_t c = 0; c < count; c++) out[c][r] = 0.0f;
     for (int32_t b = 0; b < m->columns / 32; b++) {
       row_block block;
-      read_row_block(m->type, &layout, group, region, b, r, &block);
+      read_row_block(m->type, &layout, group, b, r, &block);
       for (int32_t c = 0; c < count; c++) {
         const symbolon_block *x = &v[c].b[b];
         int32_t first = 0, second = 0;
@@ -109,10 +108,9 @@ void symbolon_unpack_row(const symbolon_matrix *m, int32_t row, float *out) {
       out[k] = weight_at(m->type, group, (size_t)k * SYMBOLON_ROWS + (size_t)r);
     return;
   }
-  const size_t region = symbolon_code_region(m->type, m->columns);
   for (int32_t b = 0; b < m->columns / 32; b++, out += 32) {
     row_block block;
-    read_row_block(m->type, &layout, group, region, b, r, &block);
+    read_row_block(m->type, &layout, group, b, r, &block);
     const float first = block.d * (float)block.first, second = block.d * (float)block.second;
     if (symbolon_has_minimum(m->type))
       for (int32_t k = 0; k < 32; k++) out[k] = __builtin_fmaf(block.d, (float)block.w[k], block.m);

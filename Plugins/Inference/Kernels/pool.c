@@ -179,12 +179,20 @@ void symbolon_pool_run(symbolon_pool *pool, void (*work)(void *context, int32_t 
   for (int32_t i = 0; atomic_load_explicit(&pool->left, memory_order_acquire) < entered; i++) pause_for(i);
 }
 
-int32_t symbolon_stage_claim(symbolon_stage *stage) {
-  return atomic_fetch_add_explicit(&stage->next, 1, memory_order_relaxed);
+int32_t symbolon_stage_claim(symbolon_counter *claimed, int32_t threads, int32_t thread, int32_t pieces) {
+  for (int32_t i = 0; i < threads; i++) {
+    const int32_t owner = thread + i < threads ? thread + i : thread + i - threads;
+    const int32_t first = (int32_t)((int64_t)pieces * owner / threads);
+    const int32_t count = (int32_t)((int64_t)pieces * (owner + 1) / threads) - first;
+    if (atomic_load_explicit(&claimed[owner].value, memory_order_relaxed) >= count) continue;
+    const int32_t piece = atomic_fetch_add_explicit(&claimed[owner].value, 1, memory_order_relaxed);
+    if (piece < count) return first + piece;
+  }
+  return -1;
 }
 
-void symbolon_stage_finish(symbolon_stage *stage) { atomic_fetch_add_explicit(&stage->done, 1, memory_order_release); }
+void symbolon_stage_finish(symbolon_counter *done) { atomic_fetch_add_explicit(&done->value, 1, memory_order_release); }
 
-void symbolon_stage_await(symbolon_stage *stage, int32_t pieces) {
-  for (int32_t i = 0; atomic_load_explicit(&stage->done, memory_order_acquire) < pieces; i++) pause_for(i);
+void symbolon_stage_await(symbolon_counter *done, int32_t pieces) {
+  for (int32_t i = 0; atomic_load_explicit(&done->value, memory_order_acquire) < pieces; i++) pause_for(i);
 }

@@ -48,7 +48,7 @@ symbolon_workspace *symbolon_workspace_create(
   w->scores = buffer(n * SYMBOLON_QUERIES * (size_t)symbolon_padded_context(model), 4);
   w->padded = buffer(n * SYMBOLON_QUERIES * symbolon_value_stride(model), 4);
   w->up = buffer(n * t * ROWS, 4);
-  w->stage = buffer((size_t)w->stages, sizeof(symbolon_stage));
+  w->stage = buffer((size_t)w->stages * (size_t)(1 + w->threads), sizeof(symbolon_counter));
   const int32_t parts = activations_create(&w->normed, columns, model->width)
                         & activations_create(&w->attended, columns, (int32_t)queries)
                         & activations_create(&w->fed, columns, model->feed_width)

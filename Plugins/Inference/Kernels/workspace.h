@@ -42,7 +42,7 @@ struct symbolon_workspace {
   float *scores;          /* [thread][12][context] */
   float *padded;          /* [thread][12][D'] outputs of attention, where D is not a multiple of 16 */
   float *up;              /* [thread][T][32] */
-  symbolon_stage *stage;  /* [stages] */
+  symbolon_counter *stage; /* [stages][1 + threads]: pieces that are complete, then those claimed of each share */
   symbolon_leaves leaves; /* what the trace commits to */
   atomic_uint fault;      /* smallest fault code, ~0 for none */
 };

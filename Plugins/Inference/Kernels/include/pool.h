@@ -28,19 +28,22 @@ int32_t symbolon_pool_threads(const symbolon_pool *pool);
  * returns when all who came have returned. `work` must claim its pieces. One caller at a time. */
 void symbolon_pool_run(symbolon_pool *pool, void (*work)(void *context, int32_t thread), void *context);
 
-/* The pieces of one stage of a job. Each begins with zeros. */
-typedef struct symbolon_stage {
-  _Alignas(64) _Atomic(int32_t) next; /* the next piece to claim */
-  _Atomic(int32_t) done;              /* pieces that are complete */
-} symbolon_stage;
+/* A counter with a cache line of its own; begins with zero. A stage of a job has one of pieces that are complete, and one
+ * a thread of pieces that were claimed of its share. */
+typedef struct symbolon_counter {
+  _Alignas(64) _Atomic(int32_t) value;
+} symbolon_counter;
 
-/* The number of a piece that is now the caller's to do, or `pieces` or more when none is left. */
-int32_t symbolon_stage_claim(symbolon_stage *stage);
+/* The number of a piece that is now the caller's to do, or -1 when none is left.
+ *
+ * Each of the threads has neighbouring pieces, in order, so that it reads memory from end to end; who has done his own takes
+ * from the others. `claimed` is [threads]. */
+int32_t symbolon_stage_claim(symbolon_counter *claimed, int32_t threads, int32_t thread, int32_t pieces);
 
 /* Says that a claimed piece is complete. */
-void symbolon_stage_finish(symbolon_stage *stage);
+void symbolon_stage_finish(symbolon_counter *done);
 
 /* Waits until all pieces are complete; what they wrote is then visible. */
-void symbolon_stage_await(symbolon_stage *stage, int32_t pieces);
+void symbolon_stage_await(symbolon_counter *done, int32_t pieces);
 
 #endif
