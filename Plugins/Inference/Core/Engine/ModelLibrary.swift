@@ -221,6 +221,7 @@ final class ModelLibrary: Sendable {
     do throws(InferenceError) {
       try makeRoom(for: id, isCancelled)
       let loading = ModelLoading(options: options, scheduler: scheduler)
+      defer { symbolon_trim_memory() }
       let (model, loaded) = try loading.load(source, description)
       state.withLock { state in
         guard let index = state.index(id) else { return }
@@ -291,6 +292,7 @@ final class ModelLibrary: Sendable {
       state.entries[index].residence = .unloaded
       state.entries[index].isGranted = false
     }
+    symbolon_trim_memory()
   }
 
   private func unknown(_ id: String) -> InferenceError {

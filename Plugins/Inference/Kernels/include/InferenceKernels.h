@@ -8,6 +8,7 @@
 #include "arithmetic.h"
 #include "forward.h"
 #include "matrix.h"
+#include "memory.h"
 #include "operations.h"
 #include "pool.h"
 #include "sampling.h"
