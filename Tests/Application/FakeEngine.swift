@@ -13,9 +13,14 @@ final class FakeSurroundings: Surroundings, Sendable {
     var parameters = Parameters(temperature: 0.5, maximumTokens: 50, systemPrompt: "Be brief.")
     var price = Price(version: 1, prompt: 1000, completion: 2000)
     var promptTokens: UInt64 = 10
+    var cachedTokens: UInt64 = 4
+    var toolCalls: [ToolCall] = []
+    /// Of the request with this number alone; nil: `failureAfterWords` holds for all.
+    var failingRequest: Int?
     var isCancelled = false
     var models = [
-      Model(id: "tiny", sha256: "ab", quantization: "Q4_1", contextLength: 100, created: 5),
+      Model(
+        id: "tiny", sha256: "ab", quantization: "Q4_1", contextLength: 100, created: 5, fingerprint: "class-1"),
       Model(id: "org/other", sha256: "cd", quantization: "F16", contextLength: 100, created: 6),
     ]
     /// Runs before each word.
@@ -42,21 +47,44 @@ final class FakeSurroundings: Surroundings, Sendable {
     return now.promptTokens
   }
 
+  func embed(_ request: EmbeddingRequest, caller: String) throws -> Embeddings {
+    if let failure = now.startFailure { throw failure }
+    let vectors = request.inputs.map { [Float($0.utf8.count), -0.5] }
+    return Embeddings(vectors: vectors, promptTokens: now.promptTokens * UInt64(request.inputs.count))
+  }
+
   func generate(_ request: EngineRequest, _ onEvent: (EngineEvent) throws -> Void) throws {
-    asked.withLock { $0.append(request) }
+    let number = asked.withLock { asked in
+      asked.append(request)
+      return asked.count - 1
+    }
     let script = now
     if let failure = script.startFailure { throw failure }
-    try onEvent(.start(promptTokens: script.promptTokens))
+    try onEvent(.start(promptTokens: script.promptTokens, cachedTokens: script.cachedTokens))
     let words = script.words.prefix(Int(clamping: request.maximumTokens))
     for (index, word) in words.enumerated() {
-      if index == script.failureAfterWords {
+      if index == script.failureAfterWords, script.failingRequest ?? number == number {
         throw Refusal(.internalFault, "engine_broke", "The engine broke.")
       }
       script.onWord(index)
-      try onEvent(.text(word, tokens: UInt64(index + 1)))
+      let entries = request.logprobs.map { [Self.logprob(word, Int($0))] } ?? []
+      try onEvent(.text(word, tokens: UInt64(index + 1), logprobs: entries))
     }
+    for call in script.toolCalls { try onEvent(.toolCall(call)) }
     let tokens = TokenCounts(prompt: script.promptTokens, completion: UInt64(words.count))
-    try onEvent(.end(finishReason: words.count < script.words.count ? "length" : script.finishReason, tokens: tokens))
+    try onEvent(
+      .end(
+        finishReason: words.count < script.words.count ? "length" : script.finishReason, tokens: tokens,
+        cachedTokens: script.cachedTokens, receipt: request.wantsReceipt ? ["trace_root": "00"] : nil))
+  }
+
+  /// A word as a token that was likely, and others that were less so.
+  static func logprob(_ word: String, _ alternatives: Int) -> TokenLogprob {
+    func candidate(_ text: String, _ logprob: String) -> TokenLogprob.Candidate {
+      TokenLogprob.Candidate(text: text, bytes: Array(text.utf8), logprob: logprob)
+    }
+    let top = (0..<alternatives).map { candidate($0 == 0 ? word : "other\($0)", "-\($0).25") }
+    return TokenLogprob(chosen: candidate(word, "-0.25"), top: top)
   }
 }
 

@@ -11,8 +11,11 @@ import Testing
     let choice = try #require(client.json["choices"]?.arrayValue?.first)
     #expect(choice["message"]?["content"] == "Hello world!" && choice["message"]?["role"] == "assistant")
     #expect(choice["finish_reason"] == "stop")
-    #expect(client.json["usage"] == ["prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13])
-    #expect(client.json["system_fingerprint"]?.stringValue?.hasPrefix("fp_") == true)
+    let usage = try #require(client.json["usage"])
+    #expect(usage["prompt_tokens"] == 10 && usage["completion_tokens"] == 3 && usage["total_tokens"] == 13)
+    #expect(usage["prompt_tokens_details"]?["cached_tokens"] == 4)
+    #expect(usage["completion_tokens_details"]?["reasoning_tokens"] == 0)
+    #expect(client.json["system_fingerprint"] == "class-1")
     #expect(client[header: "x-symbolon-charged"] == "16")
     #expect(client[header: "x-symbolon-params"]?.count == 64)
     #expect(client[header: "x-request-id"]?.hasPrefix("req_") == true)
@@ -73,6 +76,7 @@ import Testing
     #expect(
       asked[1].prompt
         == .messages([Message(role: "system", content: "Be brief.\n\nRhyme."), Message(role: "user", content: "hi")]))
+    #expect(asked[0].caller == node.secret.hash.id)
     #expect(asked[0].temperature == 0.5 && asked[1].temperature == 1 && asked[0].maximumTokens == 50)
   }
 
@@ -82,7 +86,8 @@ import Testing
     let list = node.send("GET", "/v1/models", "", headers: [], to: surroundings)
     let model = try #require(list.json["data"]?.arrayValue?.first)
     #expect(list.json["object"] == "list" && model["id"] == "tiny" && model["object"] == "model")
-    #expect(model["pricing"]?["completion"] == 2000)
+    #expect(model["pricing"]?["completion"] == 2000 && model["system_fingerprint"] == "class-1")
+    #expect(model["supported_parameters"]?.arrayValue?.contains("logit_bias") == true)
     #expect(model["parameters_hash"] == .string(try surroundings.parameters().hash))
     #expect(node.send("GET", "/v1/models/org%2Fother?x=1", "", headers: []).json["id"] == "org/other")
     #expect(node.send("GET", "/v1/models/org/other", "", headers: []).json["id"] == "org/other")
@@ -186,6 +191,23 @@ import Testing
     node.send(to: FakeSurroundings { $0.onWord = { if $0 == 0 { node.send(client: inner) } } })
     #expect(inner.status == 429 && inner.error?["code"] == "concurrency_limit_exceeded")
     #expect(node.send().status == 200)
+  }
+
+  @Test func whatTheEngineRefusesNamesTheParameter() throws {
+    let sentence = "`response_format` is not supported by this engine: leave it out."
+    let refusal = Refusal(status: 3, code: "unsupported_parameter", message: sentence)
+    let body = chatBody(#","response_format":{"type":"json_object"}"#)
+    let client = try FakeNode().send(
+      "POST", "/v1/chat/completions", body, to: FakeSurroundings { $0.countFailure = refusal })
+    #expect(client.status == 400)
+    #expect(
+      client.error == [
+        "message": .string(sentence), "type": "invalid_request_error", "param": "response_format",
+        "code": "unsupported_parameter",
+      ])
+    #expect(Refusal(status: 3, code: "x", message: "`unclosed").parameter == nil)
+    #expect(Refusal(status: 3, code: "x", message: "``").parameter == nil)
+    #expect(Refusal(status: 3, code: "x", message: "The model.").parameter == nil)
   }
 
   @Test func anInternalErrorTellsNothing() throws {

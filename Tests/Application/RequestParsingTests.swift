@@ -21,12 +21,45 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
     let request = try chat(
       hello
         + #","max_completion_tokens":5,"temperature":0.5,"top_p":0.9,"top_k":40,"seed":-7,"stop":["a","b"],"#
-        + #""stream":true,"stream_options":{"include_usage":true},"user":"u","n":1,"logprobs":false,"tools":[],"#
-        + #""response_format":{"type":"text"},"logit_bias":{},"presence_penalty":0,"metadata":{"a":"b"},"store":false"#)
+        + #""stream":true,"stream_options":{"include_usage":true},"user":"u","n":3,"logprobs":true,"top_logprobs":2,"#
+        + #""tools":[],"tool_choice":"auto","parallel_tool_calls":false,"#
+        + #""response_format":{"type":"text"},"logit_bias":{"7":-100},"presence_penalty":0.5,"metadata":{"a":"b"},"#
+        + #""store":true,"min_p":0.1,"typical_p":0.9,"repetition_penalty":1.1,"frequency_penalty":-2,"receipt":true,"#
+        + #""reasoning_effort":"none","prompt_cache_key":"k","service_tier":"auto""#)
     #expect(request.maximumTokens == 5)
     #expect(request.sampling.temperature == 0.5 && request.sampling.topP == 0.9 && request.sampling.topK == 40)
     #expect(request.sampling.seed == -7 && request.sampling.stop == ["a", "b"])
-    #expect(request.isStreamed && request.includesUsage)
+    #expect(request.isStreamed && request.includesUsage && request.wantsReceipt && !request.allowsSeveralCalls)
+    #expect(request.choices == 3 && request.logprobs == 2 && request.form == AnswerForm())
+    #expect(request.sampling.bias == [JSONValue.Member("7", -100)])
+    #expect(request.sampling.presencePenalty == 0.5 && request.sampling.frequencyPenalty == -2)
+    #expect(request.sampling.minP == 0.1 && request.sampling.typicalP == 0.9)
+    #expect(request.sampling.repetitionPenalty == 1.1)
+  }
+
+  @Test func toolsAndFormsArePassedOnAsTheyAre() throws {
+    let tools = #"[{"type":"function","function":{"name":"f","parameters":{"type":"object"},"strict":true}}]"#
+    let choice = #"{"type":"function","function":{"name":"f"}}"#
+    let format = #"{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"}}}"#
+    let request = try chat(
+      hello + ",\"tools\":\(tools),\"tool_choice\":\(choice),\"response_format\":\(format)")
+    #expect(request.form.tools?.text == tools && request.form.toolChoice?.text == choice)
+    #expect(request.form.responseFormat?.text == format)
+  }
+
+  @Test func aRoundOfToolsIsRead() throws {
+    let request = try chat(
+      #""messages":[{"role":"user","content":"w?"},{"role":"assistant","content":null,"refusal":null,"tool_calls":"#
+        + #"[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},"#
+        + #"{"role":"tool","tool_call_id":"c1","content":"sun","name":"f"}]"#)
+    #expect(
+      request.prompts == [
+        .messages([
+          Message(role: "user", content: "w?"),
+          Message(role: "assistant", content: "", toolCalls: [ToolCall(id: "c1", name: "f", arguments: "{}")]),
+          Message(role: "tool", content: "sun", toolCallID: "c1", name: "f"),
+        ])
+      ])
   }
 
   @Test func nullMeansLeftOut() throws {
@@ -39,18 +72,24 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
       #""messages":[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},"#
         + #"{"role":"assistant","content":null,"tool_calls":[]},{"role":"user","content":"c","name":"n"}]"#)
     #expect(
-      request.prompt
-        == .messages([
+      request.prompts == [
+        .messages([
           Message(role: "system", content: "ab"), Message(role: "assistant", content: ""),
-          Message(role: "user", content: "c"),
-        ]))
+          Message(role: "user", content: "c", name: "n"),
+        ])
+      ])
   }
 
   @Test(arguments: [
     (#""messages":"hi""#, "messages", "invalid_type"), (#""messages":[]"#, "messages", "empty_array"),
     (#""messages":[1]"#, "messages[0]", "invalid_type"),
     (#""messages":[{"content":"x"}]"#, "messages[0].role", "missing_required_parameter"),
-    (#""messages":[{"role":"tool","content":"x"}]"#, "messages[0].role", "unsupported_value"),
+    (#""messages":[{"role":"function","content":"x"}]"#, "messages[0].role", "unsupported_value"),
+    (#""messages":[{"role":"tool","content":"x"}]"#, "messages[0].tool_call_id", "missing_required_parameter"),
+    (
+      #""messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f"}}]}]"#,
+      "messages[0].tool_calls[0].function.arguments", "missing_required_parameter"
+    ),
     (#""messages":[{"role":"user"}]"#, "messages[0].content", "missing_required_parameter"),
     (#""messages":[{"role":"user","content":7}]"#, "messages[0].content", "invalid_type"),
     (#""messages":[{"role":"user","content":"x","foo":1}]"#, "messages[0].foo", "unknown_parameter"),
@@ -85,13 +124,22 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
     (#""stop":{}"#, "stop", "invalid_type"), (#""stream":"yes""#, "stream", "invalid_type"),
     (#""stream_options":{"include_usage":true}"#, "stream_options", "invalid_value"),
     (#""stream":true,"stream_options":{"x":1}"#, "stream_options.x", "unknown_parameter"),
-    (#""n":2"#, "n", "unsupported_value"), (#""n":0"#, "n", "integer_below_min_value"),
-    (#""logprobs":true"#, "logprobs", "unsupported_parameter"),
-    (#""tools":[{"type":"function"}]"#, "tools", "unsupported_parameter"),
-    (#""tool_choice":"required""#, "tool_choice", "unsupported_parameter"),
-    (#""response_format":{"type":"json_object"}"#, "response_format", "unsupported_parameter"),
-    (#""logit_bias":{"1":5}"#, "logit_bias", "unsupported_parameter"),
-    (#""presence_penalty":0.5"#, "presence_penalty", "unsupported_parameter"),
+    (#""n":17"#, "n", "integer_above_max_value"), (#""n":0"#, "n", "integer_below_min_value"),
+    (#""logprobs":5"#, "logprobs", "invalid_type"),
+    (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "integer_above_max_value"),
+    (#""top_logprobs":2"#, "top_logprobs", "invalid_value"),
+    (#""tools":[{"type":"function"}]"#, "tools[0].function", "missing_required_parameter"),
+    (#""tools":[{"type":"web_search"}]"#, "tools[0].type", "unsupported_value"),
+    (#""tools":{}"#, "tools", "invalid_type"), (#""tool_choice":"required""#, "tool_choice", "invalid_value"),
+    (#""response_format":{"type":"xml"}"#, "response_format.type", "unsupported_value"),
+    (#""logit_bias":[1]"#, "logit_bias", "invalid_type"), (#""logit_bias":{"x":5}"#, "logit_bias", "invalid_value"),
+    (#""logit_bias":{"01":5}"#, "logit_bias", "invalid_value"),
+    (#""logit_bias":{"1":101}"#, "logit_bias.1", "decimal_above_max_value"),
+    (#""presence_penalty":2.5"#, "presence_penalty", "decimal_above_max_value"),
+    (#""repetition_penalty":0"#, "repetition_penalty", "decimal_below_min_value"),
+    (#""metadata":{"a":1}"#, "metadata.a", "invalid_type"), (#""store":"yes""#, "store", "invalid_type"),
+    (#""functions":[{"name":"f"}]"#, "functions", "unsupported_parameter"),
+    (#""modalities":["audio"]"#, "modalities", "unsupported_parameter"),
     (#""reasoning_effort":"low""#, "reasoning_effort", "unsupported_parameter"),
     (#""user":5"#, "user", "invalid_type"), (#""temprature":1"#, "temprature", "unknown_parameter"),
   ])
@@ -125,15 +173,24 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
     #expect(refusal { try AnswerRequest.chat(huge) }?.httpStatus == 413)
   }
 
-  @Test func completionsTakeTextOnly() throws {
-    #expect(
-      try AnswerRequest.completion(Array(#"{"model":"m","prompt":["one"],"max_tokens":3}"#.utf8)).prompt == .text("one")
-    )
-    for prompt in ["[1,2]", #"["a","b"]"#, "5", "{}"] {
-      let refusal = refusal { try AnswerRequest.completion(Array("{\"model\":\"m\",\"prompt\":\(prompt)}".utf8)) }
+  @Test func completionsTakeTexts() throws {
+    func completion(_ members: String) throws -> AnswerRequest {
+      try AnswerRequest.completion(Array("{\"model\":\"m\",\(members)}".utf8))
+    }
+    #expect(try completion(#""prompt":["one"],"max_tokens":3"#).prompts == [.text("one")])
+    #expect(try completion(#""prompt":["a","b"],"n":8,"best_of":8"#).prompts == [.text("a"), .text("b")])
+    #expect(try completion(#""prompt":"a","echo":true"#).isEchoed)
+    #expect(try completion(#""prompt":"a","logprobs":5"#).logprobs == 5)
+    for prompt in ["[1,2]", "[[1],[2]]", "5", "{}", "[]"] {
+      let refusal = refusal { try completion("\"prompt\":\(prompt)") }
       #expect(refusal?.parameter == "prompt")
     }
-    let echo = refusal { try AnswerRequest.completion(Array(#"{"model":"m","prompt":"a","echo":true}"#.utf8)) }
-    #expect(echo?.parameter == "echo")
+    let wrong = [
+      ("n", #""n":9"#), ("logprobs", #""logprobs":6"#), ("echo", #""echo":true,"logprobs":0"#),
+      ("suffix", #""suffix":"x""#), ("best_of", #""best_of":2"#),
+    ]
+    for (parameter, members) in wrong {
+      #expect(refusal { try completion("\"prompt\":[\"a\",\"b\"],\(members)") }?.parameter == parameter)
+    }
   }
 }

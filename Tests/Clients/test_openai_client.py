@@ -1,6 +1,5 @@
 """The unmodified `openai` client against a running node: only `base_url` and `api_key` are set."""
 
-import json
 import time
 import uuid
 
@@ -8,55 +7,8 @@ import httpx2
 import openai
 import pytest
 from go_between import GoBetween, hang_up_after, hang_up_before
-from node import MODEL_ID, Node, key_of
-
-HELLO = [{"role": "user", "content": "Name three colours."}]
-BUDGET = 10_000_000
-
-
-def new_key(node, budget=BUDGET):
-    return key_of(json.dumps(node.cli("key", "create", "--budget", budget)))
-
-
-def client_of(node, key, **options):
-    port = options.pop("port", node.port)
-    return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key, timeout=120, **options)
-
-
-def result(found):
-    """The one result of a method, which HTTP and the command line give by its name."""
-    return next(iter(found.values())) if isinstance(found, dict) and len(found) == 1 else found
-
-
-def show(node, key):
-    """The key's state once no request with it runs any more."""
-    state = until(lambda: result(node.cli("key", "show", key)), lambda state: state["reserved"] == 0)
-    assert state["balance"] + state["charged"] == state["budget"], state
-    return state
-
-
-def until(look, holds, patience=120):
-    """What `look` gives once it holds; the patience only ends what hangs."""
-    deadline = time.monotonic() + patience
-    while not holds(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found
-
-
-def cost(node, prompt, completion):
-    price = result(node.call("application.price"))
-    return -(-(prompt * price["prompt"] + completion * price["completion"]) // 1000)
-
-
-@pytest.fixture
-def key(node):
-    return new_key(node)
-
-
-@pytest.fixture
-def client(node, key):
-    return client_of(node, key, max_retries=0)
+from node import MODEL_ID, Node
+from tickets import BUDGET, HELLO, client_of, cost, new_key, result, show, until
 
 
 # What is offered
@@ -81,7 +33,8 @@ def test_a_chat_is_answered_and_charged(node, client, key):
     assert chat.object == "chat.completion" and chat.model == MODEL_ID
     assert chat.choices[0].message.role == "assistant" and chat.choices[0].message.content
     assert chat.choices[0].finish_reason in ("stop", "length")
-    assert chat.system_fingerprint.startswith("fp_")
+    model = next(model for model in client.models.list() if model.id == MODEL_ID)
+    assert chat.system_fingerprint == model.system_fingerprint and model.sha256
     assert 0 < chat.usage.completion_tokens <= 8
     assert chat.usage.total_tokens == chat.usage.prompt_tokens + chat.usage.completion_tokens
     expected = cost(node, chat.usage.prompt_tokens, chat.usage.completion_tokens)
@@ -168,12 +121,15 @@ def test_an_unknown_model_is_not_found(client):
 
 
 @pytest.mark.parametrize("wrong", [
-    ("temperature", {"temperature": 3}), ("temperature", {"temperature": "warm"}), ("n", {"n": 2}),
+    ("temperature", {"temperature": 3}), ("temperature", {"temperature": "warm"}), ("n", {"n": 17}),
     ("max_tokens", {"max_tokens": -1}), ("max_tokens", {"max_tokens": 10**30}), ("max_tokens", {"max_tokens": 10**5}),
-    ("stop", {"stop": ["x"] * 17}), ("logprobs", {"logprobs": True}), ("messages", {"messages": []}),
-    ("tools", {"tools": [{"type": "function", "function": {"name": "f"}}]}),
-    ("response_format", {"response_format": {"type": "json_object"}}), ("logit_bias", {"logit_bias": {"1": 1}}),
-    ("messages[0].role", {"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}),
+    ("stop", {"stop": ["x"] * 17}), ("logprobs", {"logprobs": 3}), ("messages", {"messages": []}),
+    ("top_logprobs", {"top_logprobs": 2}), ("top_logprobs", {"logprobs": True, "top_logprobs": 21}),
+    ("logit_bias", {"logit_bias": {"word": 1}}), ("logit_bias", {"logit_bias": {"10000000": 1}}),
+    ("tool_choice", {"tool_choice": "required"}), ("tools[0].type", {"tools": [{"type": "web_search"}]}),
+    ("functions", {"functions": [{"name": "f"}]}), ("response_format.type", {"response_format": {"type": "xml"}}),
+    ("metadata.a", {"metadata": {"a": 1}}), ("reasoning_effort", {"reasoning_effort": "high"}),
+    ("messages[0].tool_call_id", {"messages": [{"role": "tool", "content": "x"}]}),
     ("temprature", {"extra_body": {"temprature": 1}}),
 ], ids=lambda wrong: wrong[0])
 def test_a_wrong_parameter_is_a_bad_request_that_names_it(node, client, key, wrong):

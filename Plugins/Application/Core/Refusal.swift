@@ -92,5 +92,13 @@ package struct Refusal: Error, Equatable, Sendable {
       default: .internalFault
       }
     self.init(kind, code, message)
+    if kind == .invalid { parameter = Self.parameter(namedBy: message) }
+  }
+
+  /// The parameter that a sentence begins with, as the engine's do: "`logit_bias` names the token …".
+  private static func parameter(namedBy message: String) -> String? {
+    guard message.hasPrefix("`") else { return nil }
+    let name = message.dropFirst().prefix { $0 != "`" }
+    return name.isEmpty || name.utf8.count == message.utf8.count - 1 ? nil : String(name)
   }
 }

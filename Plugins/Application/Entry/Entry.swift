@@ -56,6 +56,7 @@ private let application = Plugin(
   ],
   routes: [
     Route("POST", "/v1/chat/completions", method: "http"), Route("POST", "/v1/completions", method: "http"),
+    Route("POST", "/v1/responses", method: "http"), Route("POST", "/v1/embeddings", method: "http"),
     Route("GET", "/v1/models", method: "http"), Route("GET", "/v1/models/{id}", method: "http"),
     Route("GET", "/v1/key", method: "http"),
   ],

@@ -14,6 +14,7 @@ let ledgerAct = Import("ledger.act", text("method"), json("arguments"), returns:
 
 let inferenceModels = Import("inference.models", returns: json("models"), optional: true)
 let inferenceCount = Import("inference.count", json("request"), returns: u32("tokens"), optional: true)
+let inferenceEmbed = Import("inference.embed", json("request"), returns: json("embeddings"), optional: true)
 let inferenceGenerate = Import(
   streaming: "inference.generate", json("request"), stream: json("events"), optional: true)
 
@@ -22,5 +23,6 @@ let governanceParameters = Import("governance.parameters", returns: json("parame
 let importDeclarations = [
   ledgerGet.declaration, ledgerPut.declaration, ledgerRange.declaration, ledgerOpen.declaration,
   ledgerMove.declaration, ledgerEmit.declaration, ledgerAct.declaration, inferenceModels.declaration,
-  inferenceCount.declaration, inferenceGenerate.declaration, governanceParameters.declaration,
+  inferenceCount.declaration, inferenceEmbed.declaration, inferenceGenerate.declaration,
+  governanceParameters.declaration,
 ]

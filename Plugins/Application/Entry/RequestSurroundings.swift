@@ -14,12 +14,24 @@ struct RequestSurroundings: Surroundings {
       guard let id = model["id"]?.stringValue, let context = model["context_length"]?.unsignedValue else { return nil }
       return Model(
         id: id, sha256: model["sha256"]?.stringValue ?? "", quantization: model["quantization"]?.stringValue ?? "",
-        contextLength: context, created: model["created"]?.unsignedValue ?? 0)
+        contextLength: context, created: model["created"]?.unsignedValue ?? 0,
+        fingerprint: model["fingerprint"]?.stringValue ?? "")
     }
   }
 
   func count(_ request: EngineRequest) throws -> UInt64 {
     UInt64(try asking { try inferenceCount(call, request.json.json) })
+  }
+
+  func embed(_ request: EmbeddingRequest, caller: String) throws -> Embeddings {
+    let wanted: JSONValue = [
+      "model": .string(request.model), "input": .array(request.inputs.map { .string($0) }), "caller": .string(caller),
+    ]
+    let json = try JSONValue(try asking { try inferenceEmbed(call, wanted.json) }, from: "inference.embed")
+    guard let embeddings = Embeddings(json) else {
+      throw Refusal(.internalFault, "bad_answer", "inference.embed gave no vectors.")
+    }
+    return embeddings
   }
 
   func generate(_ request: EngineRequest, _ onEvent: (EngineEvent) throws -> Void) throws {

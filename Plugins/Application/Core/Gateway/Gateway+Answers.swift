@@ -1,19 +1,48 @@
 extension Gateway {
-  /// The completion that a client gets at least when it named no maximum and its balance is low.
-  private static let leastDefaultTokens: UInt64 = 16
+  /// What an endpoint was asked for.
+  enum Task {
+    case answer(AnswerRequest)
+    case embeddings(EmbeddingRequest)
+
+    /// The paths that take a task.
+    static let resources = ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"]
+
+    init(_ resource: String, _ body: [UInt8]) throws(Refusal) {
+      switch resource {
+      case "/v1/completions": self = .answer(try AnswerRequest.completion(body))
+      case "/v1/responses": self = .answer(try AnswerRequest.response(body))
+      case "/v1/embeddings": self = .embeddings(try EmbeddingRequest.parse(body))
+      default: self = .answer(try AnswerRequest.chat(body))
+      }
+    }
+
+    var model: String {
+      switch self {
+      case .answer(let request): request.model
+      case .embeddings(let request): request.model
+      }
+    }
+  }
 
   /// A checked request with everything that answering it needs.
   struct Work {
     var request: AnswerRequest
     var key: KeyHash
-    var engine: EngineRequest
-    var shape: AnswerShape
+    /// What the engine is asked, one a choice.
+    var engine: [EngineRequest]
     var reservation: Meter.Reservation
     /// Name of the request in the journal, if it carried an `Idempotency-Key`.
     var paymentID: [UInt8]?
+
+    /// The choices before any of them begins; those of the first prompt come first.
+    var choices: [Choice] {
+      engine.indices.map {
+        Choice(index: $0, prompt: $0 / request.choices, allowsSeveralCalls: request.allowsSeveralCalls)
+      }
+    }
   }
 
-  /// Answers a chat or a completion.
+  /// Does what a request with a body asks for.
   func answer(
     _ request: HTTPRequest, _ surroundings: some Surroundings, _ responder: Responder, _ summary: inout Summary
   ) throws {
@@ -22,21 +51,19 @@ extension Gateway {
     let standing = try meter.admit(key)
     defer { meter.leave(key) }
     responder.headers += Self.headers(standing)
-    let answerRequest =
-      request.resource == "/v1/completions"
-      ? try AnswerRequest.completion(request.body) : try AnswerRequest.chat(request.body)
-    summary.model = String(answerRequest.model.prefix(128))
+    let task = try Task(request.resource, request.body)
+    summary.model = String(task.model.prefix(128))
     guard let repeatKey = request[header: "idempotency-key"] else {
-      return try serve(answerRequest, key, surroundings, responder, &summary, payment: nil, keep: { _ in })
+      return try serve(task, key, surroundings, responder, &summary, payment: nil, keep: { _ in })
     }
-    let (id, payment, fingerprint) = try Self.identify(repeatKey, key, request.body)
+    let (id, payment, fingerprint) = try Self.identify(repeatKey, key, request)
     if let kept = try cache.begin(id, fingerprint: fingerprint, now: clock.unixMilliseconds()) {
       responder.headers.append(.init("idempotent-replayed", "true"))
       return try responder.send(200, kept.body, kept.headers + [.init("x-symbolon-charged", "0")])
     }
     var answer: AnswerCache.Answer?
     defer { cache.finish(id, answer) }
-    try serve(answerRequest, key, surroundings, responder, &summary, payment: payment, keep: { answer = $0 })
+    try serve(task, key, surroundings, responder, &summary, payment: payment, keep: { answer = $0 })
   }
 
   private static func headers(_ standing: RateStanding) -> [JSONValue.Member] {
@@ -47,81 +74,63 @@ extension Gateway {
     ]
   }
 
-  /// Names a repeatable request: for the cache by key and header, in the journal by these and the body.
+  /// Names a repeatable request: for the cache by key and header, in the journal by these, the path and the body.
   private static func identify(
-    _ header: String, _ key: KeyHash, _ body: [UInt8]
+    _ header: String, _ key: KeyHash, _ request: HTTPRequest
   ) throws(Refusal) -> (cache: [UInt8], payment: [UInt8], fingerprint: [UInt8]) {
     guard !header.isEmpty, header.utf8.count <= Limits.labelBytes else {
       throw Refusal(
         .invalid, "invalid_idempotency_key", "An Idempotency-Key has 1 to \(Limits.labelBytes) bytes.",
         parameter: "Idempotency-Key")
     }
-    let fingerprint = SHA256.hash(body)
+    let fingerprint = SHA256.hash(SHA256.hash(Array(request.resource.utf8)) + request.body)
     let name = SHA256.hash(key.bytes + Array(header.utf8))
     return (Array(name.prefix(16)), Array(SHA256.hash(name + fingerprint).prefix(16)), fingerprint)
   }
 
-  /// Reserves, generates, delivers and charges.
   private func serve(
-    _ request: AnswerRequest, _ key: KeyHash, _ surroundings: some Surroundings, _ responder: Responder,
+    _ task: Task, _ key: KeyHash, _ surroundings: some Surroundings, _ responder: Responder,
     _ summary: inout Summary, payment: [UInt8]?, keep: (AnswerCache.Answer) -> Void
   ) throws {
-    let parameters = try surroundings.parameters()
-    let model = try Self.find(request.model, try surroundings.models())
-    responder.headers.append(.init("x-symbolon-params", .string(parameters.hash)))
-    var engine = Self.compose(request, parameters)
-    let prompt = try surroundings.count(engine)
-    let demand = try demand(request, parameters, model, prompt: prompt, price: surroundings.price(), payment)
-    let reservation = try meter.reserve(key, demand)
-    engine.maximumTokens = reservation.maximumCompletion
-    let name = (request.endpoint == .chat ? "chatcmpl-" : "cmpl-") + Hex.string(random(12))
-    let shape = AnswerShape(
-      endpoint: request.endpoint, id: name, created: clock.unixMilliseconds() / 1000, model: model.id,
-      fingerprint: Self.fingerprint(model, parameters), includesUsage: request.includesUsage)
-    let work = Work(
-      request: request, key: key, engine: engine, shape: shape, reservation: reservation, paymentID: payment)
-    if request.isStreamed {
-      try stream(work, surroundings, responder, &summary)
-    } else {
-      try whole(work, surroundings, responder, &summary, keep)
-    }
-  }
-
-  /// Fills in the parameters in force; governance's system prompt always comes first.
-  private static func compose(_ request: AnswerRequest, _ parameters: Parameters) -> EngineRequest {
-    var prompt = request.prompt
-    if case .messages(var messages) = prompt, !parameters.systemPrompt.isEmpty {
-      if messages.first?.role == "system" {
-        // One system message, because many chat templates know only one.
-        messages[0].content = parameters.systemPrompt + "\n\n" + messages[0].content
+    switch task {
+    case .embeddings(let request):
+      try embed(request, key, surroundings, responder, &summary, payment: payment, keep: keep)
+    case .answer(let request):
+      let parameters = try surroundings.parameters()
+      let model = try Self.find(request.model, try surroundings.models())
+      responder.headers.append(.init("x-symbolon-params", .string(parameters.hash)))
+      let work = try prepare(request, key, model, parameters, surroundings, payment: payment)
+      let shape = shape(of: work, model)
+      if request.isStreamed {
+        try stream(work, shape, surroundings, responder, &summary)
       } else {
-        messages.insert(Message(role: "system", content: parameters.systemPrompt), at: 0)
+        try whole(work, shape, surroundings, responder, &summary, keep)
       }
-      prompt = .messages(messages)
     }
-    return EngineRequest(
-      model: request.model, prompt: prompt, maximumTokens: request.maximumTokens ?? parameters.maximumTokens,
-      temperature: request.sampling.temperature ?? parameters.temperature, sampling: request.sampling)
   }
 
-  private func demand(
-    _ request: AnswerRequest, _ parameters: Parameters, _ model: Model, prompt: UInt64, price: Price,
-    _ payment: [UInt8]?
-  ) throws(Refusal) -> Meter.Demand {
-    let wanted = request.maximumTokens ?? 1
-    guard prompt < model.contextLength, wanted <= model.contextLength - prompt else {
-      let promptName = request.endpoint == .chat ? "messages" : "prompt"
-      throw Refusal(
-        .invalid, "context_length_exceeded",
-        "This model's maximum context length is \(model.contextLength) tokens. However, you requested "
-          + "\(prompt + wanted) tokens (\(prompt) in the \(promptName), \(wanted) in the completion). "
-          + "Please reduce the length of the \(promptName) or `\(request.maximumTokensName)`.",
-        parameter: prompt < model.contextLength ? request.maximumTokensName : promptName)
+  private func shape(of work: Work, _ model: Model) -> any AnswerShape {
+    let request = work.request
+    let id = Hex.string(random(12))
+    let created = clock.unixMilliseconds() / 1000
+    let fingerprint = Self.fingerprint(model)
+    func envelope(_ prefix: String) -> AnswerEnvelope {
+      AnswerEnvelope(
+        id: prefix + id, created: created, model: model.id, fingerprint: fingerprint,
+        includesUsage: request.includesUsage)
     }
-    let completion = request.maximumTokens ?? max(1, min(parameters.maximumTokens, model.contextLength - prompt))
-    return Meter.Demand(
-      price: price, promptTokens: prompt, completion: completion,
-      leastCompletion: request.maximumTokens ?? Self.leastDefaultTokens, request: payment)
+    switch request.endpoint {
+    case .chat: return ChatShape(envelope: envelope("chatcmpl-"), tellsLogprobs: request.logprobs != nil)
+    case .completion:
+      let echoes = request.prompts.map { prompt in
+        if request.isEchoed, case .text(let text) = prompt { text } else { "" }
+      }
+      return CompletionShape(envelope: envelope("cmpl-"), alternatives: request.logprobs, echoes: echoes)
+    case .response:
+      return ResponseShape(
+        id: id, created: created, model: model.id, fingerprint: fingerprint, engine: work.engine[0],
+        repeated: request.repeated)
+    }
   }
 
   /// Stops a generation that nobody will read or pay for.
@@ -133,8 +142,8 @@ extension Gateway {
   }
 
   private func whole(
-    _ work: Work, _ surroundings: some Surroundings, _ responder: Responder, _ summary: inout Summary,
-    _ keep: (AnswerCache.Answer) -> Void
+    _ work: Work, _ shape: any AnswerShape, _ surroundings: some Surroundings, _ responder: Responder,
+    _ summary: inout Summary, _ keep: (AnswerCache.Answer) -> Void
   ) throws {
     var delivered = TokenCounts()
     defer {
@@ -142,91 +151,106 @@ extension Gateway {
       summary.charged = meter.charge(work.reservation, delivered, request: work.paymentID)
       try? meter.commit()
     }
-    var text = ""
-    var result: (reason: String, tokens: TokenCounts)?
-    try generate(work, surroundings, responder) { event in
-      switch event {
-      case .start: break
-      case .text(let piece, _): text += piece
-      case .end(let reason, let tokens): result = (reason, tokens)
-      }
-    }
-    guard let result else {
+    var choices = work.choices
+    try generate(work, surroundings, responder) { index, event in choices[index].take(event) }
+    guard choices.allSatisfy({ $0.finishReason != nil }) else {
       throw Refusal(.internalFault, "engine_stopped", "The engine stopped before the answer was complete. Try again.")
     }
-    let body = work.shape.whole(text, finishReason: result.reason, tokens: result.tokens).encoded
-    let charged = meter.owed(work.reservation, result.tokens)
+    let usage = Usage(choices)
+    let body = shape.whole(choices, usage).encoded
+    let charged = meter.owed(work.reservation, usage.billable)
     try responder.send(200, body, [.init("x-symbolon-charged", .string(String(charged.micro)))])
     if surroundings.isCancelled { throw Responder.Gone() }
-    delivered = result.tokens
+    delivered = usage.billable
     keep(AnswerCache.Answer(body: body, headers: []))
   }
 
   private func stream(
-    _ work: Work, _ surroundings: some Surroundings, _ responder: Responder, _ summary: inout Summary
+    _ work: Work, _ shape: any AnswerShape, _ surroundings: some Surroundings, _ responder: Responder,
+    _ summary: inout Summary
   ) throws {
-    var delivered = TokenCounts(prompt: work.reservation.promptTokens)
+    var shape = shape
+    var choices = work.choices
     var isCharged = false
     func charge(_ summary: inout Summary) {
       guard !isCharged else { return }
       isCharged = true
-      summary.tokens = delivered
-      summary.charged = meter.charge(work.reservation, delivered, request: work.paymentID, renewsCredit: false)
+      summary.tokens = Usage(choices).billable
+      summary.charged = meter.charge(
+        work.reservation, summary.tokens, request: work.paymentID, renewsCredit: false)
       try? meter.commit()
     }
     defer { charge(&summary) }
-    var hasEnded = false
-    try generate(work, surroundings, responder) { event in
-      switch event {
-      case .start: try open(work, responder)
-      case .text(let piece, let tokens):
-        if responder.status == nil { try open(work, responder) }
-        guard !piece.isEmpty else { return }
-        try responder.write(work.shape.text(piece))
-        delivered.completion = max(delivered.completion, tokens)
-      case .end(let reason, let tokens):
-        if responder.status == nil { try open(work, responder) }
-        try responder.write(work.shape.finish(reason))
-        delivered = tokens
-        if work.request.includesUsage { try responder.write(work.shape.usage(tokens)) }
-        hasEnded = true
+    do {
+      try generate(work, surroundings, responder) { index, event in
+        try deliver(event, &choices[index], &shape, responder)
       }
-    }
-    guard hasEnded else {
-      throw Refusal(.internalFault, "engine_stopped", "The engine stopped before the answer was complete.")
+      guard choices.allSatisfy({ $0.finishReason != nil }) else {
+        throw Refusal(.internalFault, "engine_stopped", "The engine stopped before the answer was complete.")
+      }
+    } catch {
+      if responder.status != nil { responder.streamFailure = shape.failure(Self.refusal(error)) }
+      throw error
     }
     // Charged before the stream ends: a client that has read it all sees its charge.
     charge(&summary)
-    try responder.write(AnswerShape.done)
+    try responder.write(shape.end(Usage(choices)))
   }
 
-  private func open(_ work: Work, _ responder: Responder) throws {
-    try responder.begin(
-      200, "text/event-stream; charset=utf-8",
-      [.init("cache-control", "no-cache"), .init("x-accel-buffering", "no")])
-    if let opening = work.shape.opening { try responder.write(opening) }
-  }
-
-  private func generate(
-    _ work: Work, _ surroundings: some Surroundings, _ responder: Responder, _ onEvent: (EngineEvent) throws -> Void
+  /// Writes what a client sees of an event, and notes it as delivered once it is written.
+  private func deliver(
+    _ event: EngineEvent, _ choice: inout Choice, _ shape: inout any AnswerShape, _ responder: Responder
   ) throws {
-    // The engine may turn the closure's error into its own; the first one is what happened.
-    var first: (any Error)?
-    do {
-      try surroundings.generate(work.engine) { event in
-        do {
-          try checkStillWanted(work, surroundings, responder)
-          try onEvent(event)
-        } catch {
-          first = first ?? error
-          throw error
-        }
-      }
-    } catch {
-      if let first { throw first }
-      if surroundings.isCancelled { throw Responder.Gone() }
-      throw error
+    if responder.status == nil {
+      try responder.begin(
+        200, "text/event-stream; charset=utf-8",
+        [.init("cache-control", "no-cache"), .init("x-accel-buffering", "no")])
     }
-    if let first { throw first }
+    if !choice.hasBegun { try write(shape.begin(choice), responder) }
+    switch event {
+    case .start: choice.take(event)
+    case .text(let piece, _, let logprobs):
+      if choice.shows(event) { try write(shape.text(piece, logprobs, of: choice), responder) }
+      choice.take(event)
+    case .toolCall(let call):
+      if choice.shows(event) { try write(shape.toolCall(call, of: choice), responder) }
+      choice.take(event)
+    case .end:
+      var finished = choice
+      finished.take(event)
+      try write(shape.finish(finished), responder)
+      choice = finished
+    }
+  }
+
+  private func write(_ bytes: [UInt8], _ responder: Responder) throws {
+    if !bytes.isEmpty { try responder.write(bytes) }
+  }
+
+  /// Runs the choices one after another; each event comes with the number of its choice.
+  private func generate(
+    _ work: Work, _ surroundings: some Surroundings, _ responder: Responder,
+    _ onEvent: (Int, EngineEvent) throws -> Void
+  ) throws {
+    for (index, request) in work.engine.enumerated() {
+      // The engine may turn the closure's error into its own; the first one is what happened.
+      var first: (any Error)?
+      do {
+        try surroundings.generate(request) { event in
+          do {
+            try checkStillWanted(work, surroundings, responder)
+            try onEvent(index, event)
+          } catch {
+            first = first ?? error
+            throw error
+          }
+        }
+      } catch {
+        if let first { throw first }
+        if surroundings.isCancelled { throw Responder.Gone() }
+        throw error
+      }
+      if let first { throw first }
+    }
   }
 }

@@ -25,7 +25,9 @@ extension Gateway {
   private static func json(_ model: Model, _ parameters: Parameters, _ price: Price) -> JSONValue {
     [
       "id": .string(model.id), "object": "model", "created": .integer(model.created), "owned_by": "symbolon",
-      "sha256": .string(model.sha256), "context_length": .integer(model.contextLength),
+      "sha256": .string(model.sha256), "system_fingerprint": fingerprint(model),
+      "context_length": .integer(model.contextLength), "max_output_length": .integer(model.contextLength),
+      "supported_parameters": .array(supportedParameters),
       "quantization": .string(model.quantization), "pricing": price.json,
       "parameters_hash": .string(parameters.hash),
       "parameters": [
@@ -35,8 +37,15 @@ extension Gateway {
     ]
   }
 
-  /// What `system_fingerprint` says: it changes with the model's bytes and with the parameters in force.
-  static func fingerprint(_ model: Model, _ parameters: Parameters) -> String {
-    "fp_" + Hex.string(SHA256.hash(Array("\(model.sha256)|\(parameters.hash)".utf8)).prefix(8))
+  /// What `system_fingerprint` says: the class of nodes whose answers to the same request have the same bits.
+  static func fingerprint(_ model: Model) -> JSONValue {
+    model.fingerprint.isEmpty ? .null : .string(model.fingerprint)
   }
+
+  /// What a request to `/v1/chat/completions` may say, as catalogues of models list it.
+  private static let supportedParameters: [JSONValue] = [
+    "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "min_p", "n",
+    "presence_penalty", "receipt", "repetition_penalty", "response_format", "seed", "stop", "stream", "temperature",
+    "tool_choice", "tools", "top_k", "top_logprobs", "top_p", "typical_p",
+  ]
 }

@@ -52,7 +52,7 @@ package final class Gateway: Sendable {
     observe(summary)
   }
 
-  private static func refusal(_ error: any Error) -> Refusal {
+  static func refusal(_ error: any Error) -> Refusal {
     guard var refusal = error as? Refusal else {
       return Refusal(.internalFault, "internal_error", "The server had an error while processing your request.")
     }
@@ -71,7 +71,7 @@ package final class Gateway: Sendable {
   ) throws {
     let verb = request.verb.uppercased()
     let resource = request.resource
-    let expected = ["/v1/chat/completions", "/v1/completions"].contains(resource) ? "POST" : "GET"
+    let expected = Task.resources.contains(resource) ? "POST" : "GET"
     guard expected == "POST" || resource == "/v1/key" || resource == "/v1/models" || resource.hasPrefix("/v1/models/")
     else {
       throw Refusal(.notFound, "unknown_url", "Unknown request URL: \(verb) \(resource.prefix(128)).")

@@ -8,6 +8,8 @@ final class Responder {
   /// The status that was sent; nil before the head.
   private(set) var status: Int?
   private(set) var isGone = false
+  /// How a stream that has begun says that it failed; nil for the error object as an event.
+  var streamFailure: [UInt8]?
 
   /// Thrown when the client has gone away: nothing more can be written.
   struct Gone: Error {}
@@ -49,7 +51,7 @@ final class Responder {
     if status == nil {
       try? send(refusal.httpStatus, refusal.wire.encoded, refusal.headers)
     } else {
-      try? write(AnswerShape.event(refusal.wire))
+      try? write(streamFailure ?? ServerEvent.data(refusal.wire))
     }
   }
 }

@@ -8,13 +8,18 @@ package struct Model: Equatable, Sendable {
   package var contextLength: UInt64
   /// Unix seconds.
   package var created: UInt64
+  /// The class of nodes whose answers have the same bits; empty while the engine has not read the file.
+  package var fingerprint: String
 
-  package init(id: String, sha256: String, quantization: String, contextLength: UInt64, created: UInt64) {
+  package init(
+    id: String, sha256: String, quantization: String, contextLength: UInt64, created: UInt64, fingerprint: String = ""
+  ) {
     self.id = id
     self.sha256 = sha256
     self.quantization = quantization
     self.contextLength = contextLength
     self.created = created
+    self.fingerprint = fingerprint
   }
 }
 
@@ -52,49 +57,39 @@ package struct EngineRequest: Equatable, Sendable {
   package var maximumTokens: UInt64
   package var temperature: Double
   package var sampling: Sampling
+  package var form: AnswerForm
+  /// How many alternatives are told with each token's log-probability; nil tells none.
+  package var logprobs: UInt64?
+  package var wantsReceipt: Bool
+  /// Who asks, for fairness between callers.
+  package var caller: String
 
   /// The JSON form that `inference.generate` and `inference.count` take.
   package var json: JSONValue {
     var members: [JSONValue.Member] = [.init("model", .string(model))]
     switch prompt {
-    case .messages(let messages):
-      let list = messages.map { ["role": .string($0.role), "content": .string($0.content)] as JSONValue }
-      members.append(.init("messages", .array(list)))
+    case .messages(let messages): members.append(.init("messages", .array(messages.map(\.json))))
     case .text(let text): members.append(.init("prompt", .string(text)))
     }
     members.append(.init("max_tokens", .integer(maximumTokens)))
     members.append(.init("temperature", .number("\(temperature)")))
-    if let topP = sampling.topP { members.append(.init("top_p", .number("\(topP)"))) }
+    let numbers = [
+      ("top_p", sampling.topP), ("min_p", sampling.minP), ("typical_p", sampling.typicalP),
+      ("frequency_penalty", sampling.frequencyPenalty), ("presence_penalty", sampling.presencePenalty),
+      ("repetition_penalty", sampling.repetitionPenalty),
+    ]
+    for (name, number) in numbers {
+      if let number { members.append(.init(name, .number("\(number)"))) }
+    }
     if let topK = sampling.topK { members.append(.init("top_k", .integer(topK))) }
     if let seed = sampling.seed { members.append(.init("seed", .integer(UInt64(bitPattern: seed)))) }
     if !sampling.stop.isEmpty { members.append(.init("stop", .array(sampling.stop.map { .string($0) }))) }
+    if !sampling.bias.isEmpty { members.append(.init("logit_bias", .object(sampling.bias))) }
+    if let logprobs { members += [.init("logprobs", true), .init("top_logprobs", .integer(logprobs))] }
+    members += form.members
+    if wantsReceipt { members.append(.init("receipt", true)) }
+    members.append(.init("caller", .string(caller)))
     return .object(members)
-  }
-}
-
-/// What the engine says while it generates.
-package enum EngineEvent: Equatable, Sendable {
-  case start(promptTokens: UInt64)
-  /// A piece of text, and how many tokens were generated up to its end.
-  case text(String, tokens: UInt64)
-  case end(finishReason: String, tokens: TokenCounts)
-
-  /// Reads an event of `inference.generate`; nil when it is none of these.
-  package init?(_ json: JSONValue) {
-    switch json["type"]?.stringValue {
-    case "start":
-      guard let tokens = json["prompt_tokens"]?.unsignedValue else { return nil }
-      self = .start(promptTokens: tokens)
-    case "text":
-      guard let text = json["text"]?.stringValue, let tokens = json["tokens"]?.unsignedValue else { return nil }
-      self = .text(text, tokens: tokens)
-    case "end":
-      guard let reason = json["finish_reason"]?.stringValue, let prompt = json["prompt_tokens"]?.unsignedValue,
-        let completion = json["completion_tokens"]?.unsignedValue
-      else { return nil }
-      self = .end(finishReason: reason, tokens: TokenCounts(prompt: prompt, completion: completion))
-    default: return nil
-    }
   }
 }
 
@@ -102,6 +97,7 @@ package enum EngineEvent: Equatable, Sendable {
 package protocol Surroundings {
   func models() throws -> [Model]
   func count(_ request: EngineRequest) throws -> UInt64
+  func embed(_ request: EmbeddingRequest, caller: String) throws -> Embeddings
   /// Generates until the end, or until the closure throws, whose error is rethrown or becomes a cancellation.
   func generate(_ request: EngineRequest, _ onEvent: (EngineEvent) throws -> Void) throws
   func parameters() throws -> Parameters

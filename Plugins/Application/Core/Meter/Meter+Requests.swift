@@ -127,7 +127,7 @@ extension Meter {
   ///
   /// Nothing delivered costs nothing.
   package func owed(_ reservation: Reservation, _ delivered: TokenCounts) -> Amount {
-    guard delivered.completion > 0 else { return .zero }
+    guard delivered != TokenCounts() else { return .zero }
     return min(reservation.price.cost(delivered) - reservation.credit, reservation.amount)
   }
 
@@ -141,10 +141,10 @@ extension Meter {
   ) -> Amount {
     let owed = owed(reservation, delivered)
     var records: [Record] = [
-      delivered.completion > 0
+      delivered != TokenCounts()
         ? .charge(id: reservation.id, amount: owed, tokens: delivered) : .release(id: reservation.id)
     ]
-    if let request, delivered.completion > 0 {
+    if let request, delivered != TokenCounts() {
       let paid = renewsCredit || reservation.credit == .zero ? reservation.credit + owed : .zero
       records.append(.paid(request: request, amount: paid, milliseconds: clock.unixMilliseconds()))
     }

@@ -15,7 +15,47 @@ struct Fields {
     self.path = path
   }
 
+  /// Reads a request's body.
+  init(body: [UInt8]) throws(Refusal) {
+    guard body.count <= Limits.bodyBytes else {
+      throw Refusal(
+        .tooLarge, "request_too_large",
+        "The request body has \(body.count) bytes; the most is \(Limits.bodyBytes). Shorten the conversation.")
+    }
+    let document: JSONValue
+    do throws(JSONParser.Fault) { document = try JSONParser.parse(body) } catch {
+      throw Refusal(
+        .invalid, "invalid_json", "The request body is not valid JSON: \(error.reason), at byte \(error.offset).")
+    }
+    try self.init(document)
+  }
+
   func name(_ member: String) -> String { path + member }
+
+  /// The required name of the model.
+  mutating func model() throws(Refusal) -> String {
+    guard let model = try string("model", maximumBytes: Limits.labelBytes), !model.isEmpty else {
+      throw missing("model")
+    }
+    return model
+  }
+
+  /// Takes labels that change nothing about an answer: they are checked and not kept.
+  mutating func ignoreLabels() throws(Refusal) {
+    for label in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
+      _ = try string(label, maximumBytes: Limits.labelBytes)
+    }
+    guard let metadata = take("metadata") else { return }
+    guard case .object(let members) = metadata else { throw Self.invalidType("metadata", "an object", metadata) }
+    guard members.count <= Limits.metadata else {
+      throw Refusal(
+        .invalid, "object_above_max_properties",
+        "Invalid 'metadata': expected at most \(Limits.metadata) properties, but got \(members.count).",
+        parameter: "metadata")
+    }
+    var labels = try Fields(metadata, path: "metadata.")
+    for member in members { _ = try labels.string(member.name, maximumBytes: Limits.labelBytes) }
+  }
 
   /// The member's value; nil when it is absent or null.
   mutating func take(_ name: String) -> JSONValue? {
@@ -84,11 +124,13 @@ struct Fields {
   }
 
   /// Takes a parameter that this node does not offer: it passes only with a value that asks for nothing.
-  mutating func refuse(_ name: String, unless isHarmless: (JSONValue) -> Bool = { _ in false }) throws(Refusal) {
+  mutating func refuse(
+    _ name: String, _ remedy: String = "leave it out", unless isHarmless: (JSONValue) -> Bool = { _ in false }
+  ) throws(Refusal) {
     guard let value = take(name), !isHarmless(value) else { return }
     throw Refusal(
       .invalid, "unsupported_parameter",
-      "Unsupported parameter: '\(self.name(name))' is not supported by this node. Leave it out.",
+      "Unsupported parameter: '\(self.name(name))' is not supported by this node: \(remedy).",
       parameter: self.name(name))
   }
 

@@ -6,6 +6,15 @@ package enum Limits {
   package static let stopBytes = 256
   /// The most tokens that can be asked for; the model's context is the real bound.
   package static let tokens: UInt64 = 1 << 20
-  package static let topK: UInt64 = 1 << 20
+  package static let topK: UInt64 = 1_000_000
   package static let labelBytes = 512
+  /// The most answers of one request: prompts times `n`.
+  package static let choices = 16
+  package static let tools = 128
+  package static let biases = 1024
+  package static let chatLogprobs: UInt64 = 20
+  package static let completionLogprobs: UInt64 = 5
+  /// Texts of one request for embeddings.
+  package static let inputs = 2048
+  package static let metadata = 16
 }

@@ -151,7 +151,8 @@ package final class InferenceEngine: Sendable {
 
   /// The tokens a request's prompt has.
   package func count(_ request: GenerationRequest) throws -> Int {
-    try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
+    try checkForm(request)
+    return try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
       try model.promptTokens(of: request).count
     }
   }
@@ -165,6 +166,7 @@ package final class InferenceEngine: Sendable {
     emit: (GenerationEvent) throws -> Void
   ) throws {
     try request.check()
+    try checkForm(request)
     try library.use(request.model, isCancelled: isCancelled, deadline: deadline) { id, model in
       let prompt = try model.promptTokens(of: request)
       let most = try room(for: request, prompt, model)
@@ -181,6 +183,17 @@ package final class InferenceEngine: Sendable {
           answer.finish, promptTokens: prompt.count, completionTokens: answer.completionTokens,
           cachedTokens: answer.cachedTokens, receipt: receipt))
     }
+  }
+
+  /// Refuses a form of answer that this engine does not hold yet, rather than answer in another one.
+  private func checkForm(_ request: GenerationRequest) throws(InferenceError) {
+    func refuse(_ name: String) throws(InferenceError) {
+      throw InferenceError(
+        .invalidRequest, "unsupported_parameter", "`\(name)` is not supported by this engine: leave it out.",
+        parameter: name)
+    }
+    if !request.offeredTools.isEmpty { try refuse("tools") }
+    if request.responseFormat != .text { try refuse("response_format") }
   }
 
   /// The receipt of an answer; nil when nobody makes receipts here.
