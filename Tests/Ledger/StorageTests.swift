@@ -1,3 +1,4 @@
+import Canonical
 import Foundation
 import GRDB
 import LedgerCore
@@ -71,6 +72,55 @@ struct StorageTests {
     }
     try change(network, sql)
     #expect(refusal { try found(network) } == "ledger_corrupt")
+  }
+
+  /// A database whose newest block is of version 1, as the first Symbolon wrote it.
+  @Test func aDatabaseOfVersion1IsBroughtForward() throws {
+    let network = try TestNetwork()
+    defer { network.remove() }
+    let target = try TestNetwork.key(1).account
+    try reopen(network) { node in
+      _ = try node.submit(try network.transfer(5, from: network.authority, to: target, sequence: 0).bytes)
+    }
+    let old = Digest(of: Array("a chain of changes".utf8))
+    try makeOld(network, root: old)
+    try reopen(network) { node in
+      #expect(node.store.head.header.version == 1)
+      #expect(refusal { _ = try node.prove(.ledger, key: LedgerKey.account(target)) } == "no_proof_yet")
+      _ = try node.submit(try network.transfer(6, from: network.authority, to: target, sequence: 1).bytes)
+      try node.prove(.ledger, key: LedgerKey.account(target)).check()
+      try node.store.verifyChain(from: .genesis)
+    }
+    try found(network)
+  }
+
+  @Test func aDatabaseOfVersion1ThatWasTamperedWithIsRefusedAndKept() throws {
+    let network = try TestNetwork()
+    defer { network.remove() }
+    try found(network)
+    let old = Digest(of: Array("a chain of changes".utf8))
+    try makeOld(network, root: old)
+    try change(network, "UPDATE namespaces SET root = zeroblob(32)")
+    #expect(refusal { try found(network) } == "ledger_corrupt")
+    try change(network, "UPDATE namespaces SET root = x'\(old)'")
+    try found(network)
+  }
+
+  /// Gives the newest block the form of version 1 and a signature for it.
+  private func makeOld(_ network: TestNetwork, root: Digest) throws {
+    let store = try Store(folder: network.folder, machine: network.machine)
+    var header = store.head.header
+    store.close()
+    header.version = 1
+    header.stateRoot = MerkleTree.root(of: [StateRoot.leaf(.ledger, root)])
+    let signature = header.height == .genesis ? [] : network.authority.sign(header.bytes)
+    try change(
+      network,
+      """
+      DROP TABLE layers; PRAGMA user_version = 1; UPDATE namespaces SET root = x'\(root)';
+      UPDATE blocks SET header = x'\(hexadecimal(header.bytes))', hash = x'\(header.hash)',
+        signature = x'\(hexadecimal(signature))' WHERE height = \(header.height.value);
+      """)
   }
 
   @Test func aFolderInTheWayIsRefused() throws {

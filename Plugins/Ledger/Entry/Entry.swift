@@ -8,7 +8,7 @@ private let ledger = Plugin(
   permissions: [
     "service:symbolon.identity/1", "service:symbolon.catalog/1", "call:*", "publish:*",
   ],
-  methods: readingMethods + signingMethods + layerMethods,
+  methods: readingMethods + proofMethods + signingMethods + layerMethods, offline: LedgerLayer.offline,
   create: { host in try LedgerLayer(host) },
   start: { layer in try layer.start() },
   stop: { layer in layer.stop() })
@@ -41,6 +41,21 @@ private let readingMethods: [Method<LedgerLayer>] = [
   ) { (layer: LedgerLayer, _: Call, account: [UInt8], cursor: String, limit: UInt32) in
     try layer.history(account, cursor, limit)
   },
+]
+
+/// What convinces a stranger.
+private let proofMethods: [Method<LedgerLayer>] = [
+  Method(
+    "prove", "Prove a transaction, or what an account or a key holds or does not hold", [.reads, .public],
+    bytes("transaction", default: []), bytes("account", default: []), text("namespace", default: ""),
+    bytes("key", default: []), returns: json("proof", of: ProofFile.self)
+  ) { (layer: LedgerLayer, _: Call, transaction: [UInt8], account: [UInt8], namespace: String, key: [UInt8]) in
+    try layer.prove(transaction, account, namespace, key)
+  },
+  Method(
+    "verify", "Check the file of a proof, with no node and no network", [], json("request"),
+    returns: json("proven", of: ProvenView.self)
+  ) { (layer: LedgerLayer, _: Call, request: JSON) in try layer.verify(request) },
 ]
 
 /// From a call to a receipt.

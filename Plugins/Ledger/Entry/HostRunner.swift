@@ -1,3 +1,4 @@
+import Canonical
 import LedgerCore
 import PluginKit
 import Synchronization
@@ -12,6 +13,14 @@ struct HostRunner: TransitionRunner {
   func kind(of method: String) throws(LedgerError) -> MethodKind {
     do throws(Failure) {
       return try kinds.kind(of: method, host)
+    } catch {
+      throw LedgerError(.unavailable, "no_catalog", "The host does not say what runs here: \(error.message)")
+    }
+  }
+
+  func version(of method: String) throws(LedgerError) -> Digest {
+    do throws(Failure) {
+      return try kinds.library(of: String(method.prefix { $0 != "." }), host)
     } catch {
       throw LedgerError(.unavailable, "no_catalog", "The host does not say what runs here: \(error.message)")
     }
@@ -51,17 +60,24 @@ struct HostRunner: TransitionRunner {
   }
 }
 
-/// Which methods are transitions, as of the catalog's last revision.
+/// Which methods are transitions and whose libraries they are of, as of the catalog's last revision.
 private final class KindTable: Sendable {
   private struct Contents {
     var revision: UInt64?
     var kinds: [String: MethodKind] = [:]
+    var libraries: [String: Digest] = [:]
   }
 
   private struct Catalog: Decodable {
     struct Plugin: Decodable {
       let id: String
+      let library: String
       let methods: [Method]
+
+      enum CodingKeys: String, CodingKey {
+        case id, methods
+        case library = "library_sha256"
+      }
     }
     struct Method: Decodable {
       let name: String
@@ -73,18 +89,32 @@ private final class KindTable: Sendable {
   private let contents = Mutex(Contents())
 
   func kind(of method: String, _ host: Host) throws(Failure) -> MethodKind {
+    try read(host) { $0.kinds[method] ?? .unknown }
+  }
+
+  /// The hash of the library that a layer's calls reach.
+  func library(of layer: String, _ host: Host) throws(Failure) -> Digest {
+    try read(host) { $0.libraries[layer] ?? .zero }
+  }
+
+  private func read<Value: Sendable>(
+    _ host: Host, _ value: @Sendable (Contents) -> Value
+  ) throws(Failure) -> Value {
     let revision = try host.catalogRevision()
-    if let known = contents.withLock({ $0.revision == revision ? $0.kinds[method] ?? .unknown : nil }) { return known }
+    if let known = contents.withLock({ $0.revision == revision ? value($0) : nil }) { return known }
     // Read outside the lock: the host may call back.
     let catalog = try host.catalog().decode(Catalog.self)
     var kinds: [String: MethodKind] = [:]
+    var libraries: [String: Digest] = [:]
     for plugin in catalog.plugins {
+      libraries[plugin.id] = octets(hexadecimal: plugin.library).flatMap { Digest(bytes: $0) }
       for method in plugin.methods {
         kinds["\(plugin.id).\(method.name)"] = method.flags.contains("transition") ? .transition : .notTransition
       }
     }
-    contents.withLock { $0 = Contents(revision: revision, kinds: kinds) }
-    return kinds[method] ?? .unknown
+    let fresh = Contents(revision: revision, kinds: kinds, libraries: libraries)
+    contents.withLock { $0 = fresh }
+    return value(fresh)
   }
 }
 

@@ -237,7 +237,8 @@ extension LedgerLayer {
   }
 }
 
-private func accountID(_ bytes: [UInt8], _ name: String) throws -> AccountID {
+/// 32 bytes as an account; `name` is the argument's.
+func accountID(_ bytes: [UInt8], _ name: String) throws -> AccountID {
   guard let id = AccountID(bytes) else {
     throw Failure(
       .invalidArgument, "invalid_account",
@@ -247,7 +248,7 @@ private func accountID(_ bytes: [UInt8], _ name: String) throws -> AccountID {
 }
 
 /// Runs a piece of the core and carries its error over the border.
-private func asFailure<R>(_ body: () throws(LedgerError) -> R) throws -> R {
+func asFailure<R>(_ body: () throws(LedgerError) -> R) throws -> R {
   do throws(LedgerError) {
     return try body()
   } catch {

@@ -14,6 +14,7 @@ struct Symbolon: ParsableCommand {
     version: Version.current,
     subcommands: [
       Run.self, Stop.self, Status.self, Top.self, Check.self, Doctor.self, Reload.self, PluginCommand.self,
+      VerifyFile.self,
       WalletCommand.self, Completion.self, CompleteWords.self,
       BenchCalls.self, BenchWorkers.self, ParseTOML.self, WorkerCommand.self, DescribeCommand.self,
       VerifyCase.self,

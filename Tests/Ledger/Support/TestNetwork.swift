@@ -81,6 +81,8 @@ final class FakeRunner: TransitionRunner {
     return transitions[method] == nil ? .unknown : .transition
   }
 
+  func version(of method: String) -> Digest { Digest(of: Array("library of \(method.prefix { $0 != "." })".utf8)) }
+
   func run(_ method: String, arguments: [UInt8], in transaction: TransactionContext) -> Run {
     do {
       return .finished(Outcome(result: try transitions[method]?(transaction, arguments) ?? []))
@@ -96,7 +98,7 @@ final class FakeRunner: TransitionRunner {
 final class MemoryState: StateReader {
   private struct Contents {
     var values: [Namespace: [[UInt8]: [UInt8]]] = [:]
-    var roots: [Namespace: Digest] = [:]
+    var trees: [Namespace: StateTree] = [:]
   }
 
   private let contents = Mutex(Contents())
@@ -106,7 +108,7 @@ final class MemoryState: StateReader {
       for namespace in block.changes {
         for (key, value) in namespace.changes { contents.values[namespace.namespace, default: [:]][key] = value }
       }
-      contents.roots.merge(block.roots) { $1 }
+      contents.trees.merge(block.trees) { $1 }
     }
   }
 
@@ -123,8 +125,7 @@ final class MemoryState: StateReader {
     }
   }
 
-  func root(of namespace: Namespace) -> Digest? { contents.withLock { $0.roots[namespace] } }
-  func roots() -> [Namespace: Digest] { contents.withLock(\.roots) }
+  func trees() -> [Namespace: StateTree] { contents.withLock(\.trees) }
 }
 
 /// SplitMix64: the same numbers for the same seed, everywhere.

@@ -2,8 +2,10 @@ import Canonical
 
 /// A block's head: what is hashed, signed and chained.
 package struct BlockHeader: Hashable, Sendable {
-  package static let tag = Array("symbolon/block/v1\0".utf8)
+  /// Blocks are made in version 2; those of version 1 name no layers, and their state root proves no key.
+  package static let version: UInt8 = 2
 
+  package var version = BlockHeader.version
   package var chain: Digest
   package var height: Height
   package var previous: Digest
@@ -14,13 +16,17 @@ package struct BlockHeader: Hashable, Sendable {
   package var transactionRoot: Digest
   /// RFC 6962 over what layers emitted.
   package var eventRoot: Digest
+  /// RFC 6962 over the layers that executed, with the hashes of their libraries.
+  package var layerRoot: Digest
   /// After this block.
   package var stateRoot: Digest
   package var proposer: AccountID
 
+  private static func tag(_ version: UInt8) -> [UInt8] { Array("symbolon/block/v\(version)\0".utf8) }
+
   package var bytes: [UInt8] {
-    var writer = CanonicalWriter(capacity: 260)
-    writer.raw(Self.tag)
+    var writer = CanonicalWriter(capacity: 292)
+    writer.raw(Self.tag(version))
     writer.raw(chain.bytes)
     writer.integer(height.value)
     writer.raw(previous.bytes)
@@ -28,6 +34,7 @@ package struct BlockHeader: Hashable, Sendable {
     writer.integer(transactionCount)
     writer.raw(transactionRoot.bytes)
     writer.raw(eventRoot.bytes)
+    if version > 1 { writer.raw(layerRoot.bytes) }
     writer.raw(stateRoot.bytes)
     writer.raw(proposer.bytes)
     return writer.bytes
@@ -37,7 +44,7 @@ package struct BlockHeader: Hashable, Sendable {
 
   package init(
     chain: Digest, height: Height, previous: Digest, timeMilliseconds: UInt64, transactionCount: UInt32,
-    transactionRoot: Digest, eventRoot: Digest, stateRoot: Digest, proposer: AccountID
+    transactionRoot: Digest, eventRoot: Digest, layerRoot: Digest, stateRoot: Digest, proposer: AccountID
   ) {
     self.chain = chain
     self.height = height
@@ -46,6 +53,7 @@ package struct BlockHeader: Hashable, Sendable {
     self.transactionCount = transactionCount
     self.transactionRoot = transactionRoot
     self.eventRoot = eventRoot
+    self.layerRoot = layerRoot
     self.stateRoot = stateRoot
     self.proposer = proposer
   }
@@ -53,16 +61,43 @@ package struct BlockHeader: Hashable, Sendable {
   /// Reads a header; nil unless it is exactly one.
   package init?(_ bytes: [UInt8]) {
     var reader = CanonicalReader(bytes)
-    guard reader.raw(Self.tag.count) == Self.tag, let chain = reader.raw(32).flatMap(Digest.init(bytes:)),
-      let height = reader.integer(UInt64.self), let previous = reader.raw(32).flatMap(Digest.init(bytes:)),
-      let time = reader.integer(UInt64.self), let count = reader.integer(UInt32.self),
-      let transactions = reader.raw(32).flatMap(Digest.init(bytes:)),
-      let events = reader.raw(32).flatMap(Digest.init(bytes:)), let state = reader.raw(32).flatMap(Digest.init(bytes:)),
+    let tag = reader.raw(Self.tag(Self.version).count)
+    guard let version = (1...Self.version).first(where: { Self.tag($0) == tag }),
+      let chain = reader.raw(32).flatMap(Digest.init(bytes:)), let height = reader.integer(UInt64.self),
+      let previous = reader.raw(32).flatMap(Digest.init(bytes:)), let time = reader.integer(UInt64.self),
+      let count = reader.integer(UInt32.self), let transactions = reader.raw(32).flatMap(Digest.init(bytes:)),
+      let events = reader.raw(32).flatMap(Digest.init(bytes:)),
+      let layers = version > 1 ? reader.raw(32).flatMap(Digest.init(bytes:)) : .zero,
+      let state = reader.raw(32).flatMap(Digest.init(bytes:)),
       let proposer = reader.raw(32).flatMap(AccountID.init), reader.isAtEnd
     else { return nil }
     self.init(
       chain: chain, height: Height(height), previous: previous, timeMilliseconds: time, transactionCount: count,
-      transactionRoot: transactions, eventRoot: events, stateRoot: state, proposer: proposer)
+      transactionRoot: transactions, eventRoot: events, layerRoot: layers, stateRoot: state, proposer: proposer)
+    self.version = version
+  }
+}
+
+/// Which build of a layer executed transactions of a block.
+package struct LayerVersion: Hashable, Comparable, Sendable {
+  package let namespace: Namespace
+  /// SHA-256 of the library.
+  package let library: Digest
+
+  package init(namespace: Namespace, library: Digest) {
+    self.namespace = namespace
+    self.library = library
+  }
+
+  package static func < (left: LayerVersion, right: LayerVersion) -> Bool {
+    (left.namespace, left.library) < (right.namespace, right.library)
+  }
+
+  package var leaf: [UInt8] {
+    var writer = CanonicalWriter(capacity: 64)
+    writer.slice16(namespace.name.utf8)
+    writer.raw(library.bytes)
+    return writer.bytes
   }
 }
 
@@ -115,8 +150,10 @@ package struct ExecutedBlock: Sendable {
   package let transactions: [SignedTransaction]
   package let receipts: [Receipt]
   package let changes: [NamespaceChanges]
-  /// The new roots of the namespaces in `changes`.
-  package let roots: [Namespace: Digest]
+  /// In order.
+  package let layers: [LayerVersion]
+  /// The new trees of the namespaces in `changes`.
+  package let trees: [Namespace: StateTree]
   package let movements: [Movement]
   package let events: [Event]
 }

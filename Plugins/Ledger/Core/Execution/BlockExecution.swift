@@ -15,6 +15,7 @@ package final class BlockExecution {
   private let proposer: AccountID
   private var transactions: [SignedTransaction] = []
   private var places: [Digest: Int] = [:]
+  private var layers: Set<LayerVersion> = []
 
   package init(
     _ machine: StateMachine, on base: any StateReader, height: Height, previous: Digest, timeMilliseconds: UInt64,
@@ -48,6 +49,8 @@ package final class BlockExecution {
     try admit(body)
     let kind = body.method == BuiltIn.transfer ? .transition : try machine.runner.kind(of: body.method)
     guard kind == .transition else { throw .refused(body.method, kind) }
+    let layer = LayerVersion(
+      namespace: Namespace(body.layer), library: try machine.runner.version(of: body.method))
     let entry = workspace.contents.withLock { $0.overlay.savepoint }
     try advanceSequence(of: body)
     let outcome: Outcome
@@ -59,6 +62,7 @@ package final class BlockExecution {
     }
     let receipt = Receipt(transaction: transaction.id, height: height, index: receipts.count, outcome: outcome)
     places[transaction.id] = receipts.count
+    layers.insert(layer)
     receipts.append(receipt)
     transactions.append(transaction)
     bytes += transaction.bytes.count
@@ -84,22 +88,23 @@ package final class BlockExecution {
     let (changes, movements, events) = workspace.contents.withLock {
       ($0.overlay.changes, $0.movements, $0.events)
     }
-    var all = try base.roots()
-    var roots: [Namespace: Digest] = [:]
-    for namespace in changes {
-      let root = namespace.root(after: all[namespace.namespace] ?? .zero)
-      roots[namespace.namespace] = root
-      all[namespace.namespace] = root
+    var all = try base.trees()
+    var trees: [Namespace: StateTree] = [:]
+    for changed in changes {
+      let tree = (all[changed.namespace] ?? StateTree()).applying(changed.treeChanges)
+      trees[changed.namespace] = tree
+      all[changed.namespace] = tree
     }
+    let layers = layers.sorted()
     let header = BlockHeader(
       chain: machine.chain, height: height, previous: previous, timeMilliseconds: timeMilliseconds,
       transactionCount: UInt32(transactions.count),
       transactionRoot: MerkleTree.root(of: receipts.map { $0.outcome.leaf(of: $0.transaction) }),
-      eventRoot: MerkleTree.root(of: events.map(\.leaf)), stateRoot: NamespaceChanges.stateRoot(all),
-      proposer: proposer)
+      eventRoot: MerkleTree.root(of: events.map(\.leaf)), layerRoot: MerkleTree.root(of: layers.map(\.leaf)),
+      stateRoot: StateRoot(all).digest, proposer: proposer)
     return ExecutedBlock(
-      header: header, hash: header.hash, transactions: transactions, receipts: receipts, changes: changes, roots: roots,
-      movements: movements, events: events)
+      header: header, hash: header.hash, transactions: transactions, receipts: receipts, changes: changes,
+      layers: layers, trees: trees, movements: movements, events: events)
   }
 
   private func admit(_ body: TransactionBody) throws(LedgerError) {
@@ -140,7 +145,7 @@ package final class BlockExecution {
   /// Runs the method in a savepoint of its own.
   private func execute(_ body: TransactionBody) throws(LedgerError) -> Outcome {
     let handle = Self.handles.add(1, ordering: .relaxed).newValue
-    let layer = Namespace(String(body.method.prefix { $0 != "." }))
+    let layer = Namespace(body.layer)
     let index = receipts.count
     let limits = machine.limits
     let before = workspace.contents.withLock { contents in

@@ -40,6 +40,7 @@ package struct StateMachine: Sendable {
       let parts: [(String, Bool)] = [
         ("transaction root", block.header.transactionRoot == header.transactionRoot),
         ("event root", block.header.eventRoot == header.eventRoot),
+        ("layers", block.header.layerRoot == header.layerRoot),
         ("state root", block.header.stateRoot == header.stateRoot),
         ("chain", block.header.chain == header.chain),
         ("transaction count", block.header.transactionCount == header.transactionCount),
@@ -58,6 +59,5 @@ package struct EmptyState: StateReader {
   package init() {}
   package func value(_ namespace: Namespace, _ key: [UInt8]) -> [UInt8]? { nil }
   package func range(_ namespace: Namespace, prefix: [UInt8], after: [UInt8], limit: Int) -> [StateEntry] { [] }
-  package func root(of namespace: Namespace) -> Digest? { nil }
-  package func roots() -> [Namespace: Digest] { [:] }
+  package func trees() -> [Namespace: StateTree] { [:] }
 }

@@ -1,3 +1,5 @@
+import Canonical
+
 /// What a name in a transaction turns out to be on this node.
 package enum MethodKind: Hashable, Sendable {
   case transition
@@ -16,6 +18,8 @@ package enum Run: Sendable {
 /// Runs transitions of other layers: the host in a node, a table of closures in a test.
 package protocol TransitionRunner: Sendable {
   func kind(of method: String) throws(LedgerError) -> MethodKind
+  /// The hash of the library that runs a method.
+  func version(of method: String) throws(LedgerError) -> Digest
   /// Runs on the calling thread; the method reaches the state through `transaction`.
   func run(_ method: String, arguments: [UInt8], in transaction: TransactionContext) -> Run
 }
@@ -25,6 +29,8 @@ package struct NoTransitions: TransitionRunner {
   package init() {}
 
   package func kind(of method: String) -> MethodKind { .unknown }
+
+  package func version(of method: String) -> Digest { .zero }
 
   package func run(_ method: String, arguments: [UInt8], in transaction: TransactionContext) -> Run {
     .unable(LedgerError(.unavailable, "layer_unavailable", "No layer provides \(method) on this node."))

@@ -73,10 +73,8 @@ package protocol StateReader: Sendable {
   func range(
     _ namespace: Namespace, prefix: [UInt8], after: [UInt8], limit: Int
   ) throws(LedgerError) -> [StateEntry]
-  /// The namespace's root after the last block; nil before the first write.
-  func root(of namespace: Namespace) throws(LedgerError) -> Digest?
-  /// All namespaces with their roots.
-  func roots() throws(LedgerError) -> [Namespace: Digest]
+  /// The tree of every namespace after the last block.
+  func trees() throws(LedgerError) -> [Namespace: StateTree]
 }
 
 extension StateReader {

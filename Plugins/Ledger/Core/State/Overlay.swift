@@ -83,34 +83,6 @@ package struct NamespaceChanges: Sendable {
     self.changes = changes
   }
 
-  /// The namespace's root after this block, given the one before.
-  ///
-  /// First form: a chain of deltas, SHA-256(tag | previous | RFC 6962 root over the changed keys and the hashes of
-  /// their values). It names the namespace in which two nodes differ and costs one hash a changed key, but it proves
-  /// neither membership nor absence in the present state; a sparse Merkle tree takes its place for that.
-  package func root(after previous: Digest) -> Digest {
-    let leaves = changes.map { key, value in
-      var writer = CanonicalWriter(capacity: key.count + 40)
-      writer.slice32(key)
-      if let value {
-        writer.integer(UInt8(1))
-        writer.raw(Digest(of: value).bytes)
-      } else {
-        writer.integer(UInt8(0))
-      }
-      return writer.bytes
-    }
-    return Digest(of: Array("symbolon/namespace/v1\0".utf8) + previous.bytes + MerkleTree.root(of: leaves).bytes)
-  }
-
-  /// The state root: RFC 6962 over all namespaces, in order of their names, each with its root.
-  package static func stateRoot(_ roots: [Namespace: Digest]) -> Digest {
-    MerkleTree.root(
-      of: roots.keys.sorted().map { namespace in
-        var writer = CanonicalWriter(capacity: 64)
-        writer.slice16(namespace.name.utf8)
-        writer.raw((roots[namespace] ?? .zero).bytes)
-        return writer.bytes
-      })
-  }
+  /// The same for the namespace's tree.
+  package var treeChanges: [StateTree.Change] { changes.map { StateTree.Change(key: $0.key, value: $0.value) } }
 }

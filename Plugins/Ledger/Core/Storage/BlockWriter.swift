@@ -14,7 +14,12 @@ struct BlockWriter {
         Int64(clamping: height.value), Data(block.hash.bytes), Data(block.header.bytes), Data(signature),
       ])
     try writeTransactions(block)
-    for namespace in block.changes { try write(namespace, root: block.roots[namespace.namespace] ?? .zero) }
+    for namespace in block.changes { try write(namespace, root: block.trees[namespace.namespace]?.root ?? .zero) }
+    for layer in block.layers {
+      try run(
+        "INSERT INTO layers (height, namespace, library) VALUES (?, ?, ?)",
+        [Int64(clamping: height.value), layer.namespace.name, Data(layer.library.bytes)])
+    }
     try writeEntries(block)
     for (part, event) in block.events.enumerated() {
       try run(

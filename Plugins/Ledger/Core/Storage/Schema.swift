@@ -5,7 +5,14 @@ enum Schema {
   /// "SYMB", in the file's header.
   static let applicationID = 0x5359_4D42
   /// Grows with every change of the tables.
-  static let version = 1
+  static let version = 2
+
+  /// Which builds of layers executed a block; since version 2.
+  static let layers = """
+    CREATE TABLE layers (
+      height INTEGER NOT NULL, namespace TEXT NOT NULL, library BLOB NOT NULL,
+      PRIMARY KEY (height, namespace, library)) WITHOUT ROWID;
+    """
 
   static let tables = """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -23,7 +30,7 @@ enum Schema {
     CREATE TABLE events (
       position INTEGER NOT NULL, part INTEGER NOT NULL, namespace TEXT NOT NULL, topic TEXT NOT NULL,
       payload TEXT NOT NULL, PRIMARY KEY (position, part)) WITHOUT ROWID;
-    """
+    """ + layers
 }
 
 /// Where a transaction is: height and index in one integer that SQLite sorts.

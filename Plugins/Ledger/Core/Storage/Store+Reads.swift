@@ -10,6 +10,8 @@ package struct StoredBlock: Sendable {
   package let signature: [UInt8]
   package let transactions: [SignedTransaction]
   package let receipts: [Receipt]
+  /// Which builds of layers executed it, in order.
+  package let layers: [LayerVersion]
 }
 
 /// One line of an account's history.
@@ -73,9 +75,13 @@ extension Store {
         database, sql: "SELECT * FROM transactions WHERE position BETWEEN ? AND ? ORDER BY position",
         arguments: [Position(height, 0).rowID, Position(height, 0xF_FFFF).rowID]
       ).map(Self.transaction)
+      let layers = try Row.fetchAll(database, sql: "SELECT * FROM layers WHERE height = ?", arguments: [number]).map {
+        LayerVersion(
+          namespace: Namespace($0["namespace"]), library: Digest(bytes: [UInt8]($0["library"] as Data)) ?? .zero)
+      }
       return StoredBlock(
         header: header, hash: hash, signature: [UInt8](row["signature"] as Data), transactions: transactions.map(\.0),
-        receipts: transactions.map(\.1))
+        receipts: transactions.map(\.1), layers: layers.sorted())
     }
   }
 

@@ -49,6 +49,7 @@ extension Store {
         "\(path) was written by a newer Symbolon (schema \(version), this one knows \(Schema.version)): run that "
           + "version again, or upgrade this one.")
     }
+    if version < Schema.version { try Migration.run(pool, from: version, path) }
     let (chain, network) = try pool.read { database in
       (
         try Data.fetchOne(database, sql: "SELECT value FROM meta WHERE key = 'chain'").map { [UInt8]($0) } ?? [],
@@ -74,15 +75,22 @@ extension Store {
     return Head(header: header, hash: hash)
   }
 
-  static func loadRoots(_ pool: DatabasePool) throws -> [Namespace: Digest] {
-    var roots: [Namespace: Digest] = [:]
-    for row in try pool.read({ try Row.fetchAll($0, sql: "SELECT name, root FROM namespaces") }) {
-      guard let root = Digest(bytes: [UInt8](row["root"] as Data)) else {
-        throw LedgerError.corrupt("a namespace's root cannot be read")
+  /// The trees of the state as the tables hold it: whatever changed there since the last block changes a root.
+  static func growTrees(_ pool: DatabasePool) throws -> [Namespace: StateTree] {
+    try pool.read { database in
+      var changes: [Namespace: [StateTree.Change]] = [:]
+      let rows = try Row.fetchCursor(database, sql: "SELECT namespace, key, value FROM state")
+      while let row = try rows.next() {
+        let (key, value) = ([UInt8](row["key"] as Data), [UInt8](row["value"] as Data))
+        changes[Namespace(row["namespace"]), default: []].append(StateTree.Change(key: key, value: value))
       }
-      roots[Namespace(row["name"])] = root
+      var trees = changes.mapValues { StateTree().applying($0) }
+      // One whose last key went is still a part of the state.
+      for name in try String.fetchAll(database, sql: "SELECT name FROM namespaces") {
+        if trees[Namespace(name)] == nil { trees[Namespace(name)] = StateTree() }
+      }
+      return trees
     }
-    return roots
   }
 
   /// What a start checks: the newest blocks, the roots, and in a small database everything SQLite can see.
@@ -90,14 +98,31 @@ extension Store {
     let head = head
     let oldest = head.header.height.value - min(head.header.height.value, 64)
     try verifyChain(from: Height(oldest))
-    guard NamespaceChanges.stateRoot(state.roots()) == head.header.stateRoot else {
-      throw .corrupt("the roots of the namespaces do not give the state root of block \(head.header.height)")
-    }
+    try checkState()
     let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
     guard size <= 64 << 20 else { return }
     let said = try read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") ?? "?" }
     guard said == "ok" else { throw .corrupt(said) }
     try audit()
+  }
+
+  /// Compares the state with what the last block says of it; names the namespaces that differ.
+  private func checkState() throws(LedgerError) {
+    let (head, trees) = snapshot
+    let roots = try read { database in
+      try Row.fetchAll(database, sql: "SELECT name, root FROM namespaces").map { row in
+        (Namespace(row["name"]), [UInt8](row["root"] as Data))
+      }
+    }
+    let different = roots.filter { trees[$0.0]?.root.bytes != $0.1 }.map(\.0.name).sorted()
+    guard different.isEmpty, roots.count == trees.count else {
+      let names = different.isEmpty ? "a namespace" : different.joined(separator: ", ")
+      throw .corrupt("the values of \(names) are not those that block \(head.header.height) left")
+    }
+    // The block before the first of version 2 says nothing of the trees; the migration checked it.
+    guard head.header.version < 2 || StateRoot(trees).digest == head.header.stateRoot else {
+      throw .corrupt("the namespaces do not give the state root of block \(head.header.height)")
+    }
   }
 
   /// Follows the chain from a height to the head: hashes, signatures, transactions against their root.
@@ -107,12 +132,13 @@ extension Store {
     while height <= head.header.height {
       guard let block = try block(at: height) else { throw .corrupt("block \(height) is missing") }
       let leaves = block.receipts.map { $0.outcome.leaf(of: $0.transaction) }
+      let layers = block.header.version < 2 ? block.header.layerRoot : MerkleTree.root(of: block.layers.map(\.leaf))
       let isSigned =
         height == .genesis
         || Ed25519.isValid(block.signature, of: block.header.bytes, by: block.header.proposer.bytes)
       guard block.header.chain == chain, block.header.height == height, block.header.hash == block.hash,
         previous.map({ $0 == block.header.previous }) ?? true, isSigned,
-        MerkleTree.root(of: leaves) == block.header.transactionRoot
+        MerkleTree.root(of: leaves) == block.header.transactionRoot, layers == block.header.layerRoot
       else { throw .corrupt("block \(height) does not fit its hash, its signature or its predecessor") }
       previous = block.hash
       height = height.next

@@ -14,7 +14,7 @@ package final class Store: Sendable {
   /// What is kept in memory about the last committed block.
   private struct Memory {
     var head: Head
-    var roots: [Namespace: Digest]
+    var trees: [Namespace: StateTree]
     var cache = StateCache()
   }
 
@@ -43,7 +43,7 @@ package final class Store: Sendable {
     do {
       pool = try Self.connect(path)
       try Self.found(pool, machine, path)
-      memory = Mutex(Memory(head: try Self.loadHead(pool), roots: try Self.loadRoots(pool)))
+      memory = Mutex(Memory(head: try Self.loadHead(pool), trees: try Self.growTrees(pool)))
     } catch {
       throw LedgerError(error, at: path)
     }
@@ -72,7 +72,7 @@ package final class Store: Sendable {
     }
     memory.withLock { memory in
       memory.head = Head(header: block.header, hash: block.hash)
-      memory.roots.merge(block.roots) { $1 }
+      memory.trees.merge(block.trees) { $1 }
       for namespace in block.changes {
         for (key, value) in namespace.changes { memory.cache[namespace.namespace, key] = .some(value) }
       }
@@ -105,7 +105,8 @@ package final class Store: Sendable {
     }
   }
 
-  fileprivate func roots() -> [Namespace: Digest] { memory.withLock(\.roots) }
+  /// The last committed block and the trees of its state.
+  package var snapshot: (head: Head, trees: [Namespace: StateTree]) { memory.withLock { ($0.head, $0.trees) } }
 
   /// Reads on the writer's connection through the cache: for executions only, which never overlap a commit.
   fileprivate func value(_ namespace: Namespace, _ key: [UInt8]) throws(LedgerError) -> [UInt8]? {
@@ -146,9 +147,7 @@ package struct CommittedState: StateReader {
     try store.range(namespace, prefix: prefix, after: after, limit: limit)
   }
 
-  package func root(of namespace: Namespace) -> Digest? { store.roots()[namespace] }
-
-  package func roots() -> [Namespace: Digest] { store.roots() }
+  package func trees() -> [Namespace: StateTree] { store.snapshot.trees }
 }
 
 /// Recently used values, in two generations: when the young one is full, it becomes the old one.

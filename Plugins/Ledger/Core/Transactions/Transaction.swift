@@ -32,6 +32,9 @@ package struct TransactionBody: Hashable, Sendable {
     self.arguments = arguments
   }
 
+  /// The layer whose method it is: what stands before the dot.
+  package var layer: String { String(method.prefix { $0 != "." }) }
+
   /// The exact bytes to sign.
   package var bytes: [UInt8] {
     var writer = CanonicalWriter(capacity: 160 + method.utf8.count + arguments.count)

@@ -41,8 +41,10 @@ extension LedgerNode {
     return BlockView(
       height: header.height.value, hash: block.hash.description, previous: header.previous.description,
       timeMilliseconds: header.timeMilliseconds, transactionRoot: header.transactionRoot.description,
-      eventRoot: header.eventRoot.description, stateRoot: header.stateRoot.description,
+      eventRoot: header.eventRoot.description, layerRoot: header.layerRoot.description,
+      stateRoot: header.stateRoot.description,
       proposer: header.proposer.description, signature: hexadecimal(block.signature), header: hexadecimal(header.bytes),
+      layers: block.layers.map { LayerView(layer: $0.namespace.name, library: $0.library.description) },
       transactions: block.receipts.map(ReceiptView.init))
   }
 

@@ -78,18 +78,78 @@ package struct BlockView: Codable, Sendable {
   package let timeMilliseconds: UInt64
   package let transactionRoot: String
   package let eventRoot: String
+  package let layerRoot: String
   package let stateRoot: String
   package let proposer: String
   package let signature: String
   package let header: String
+  package let layers: [LayerView]
   package let transactions: [ReceiptView]
 
   enum CodingKeys: String, CodingKey {
-    case height, hash, previous, proposer, signature, header, transactions
+    case height, hash, previous, proposer, signature, header, layers, transactions
     case timeMilliseconds = "time_ms"
     case transactionRoot = "transaction_root"
     case eventRoot = "event_root"
+    case layerRoot = "layer_root"
     case stateRoot = "state_root"
+  }
+}
+
+/// Which build of a layer executed transactions of a block.
+package struct LayerView: Codable, Sendable {
+  package let layer: String
+  /// SHA-256, hexadecimal.
+  package let library: String
+}
+
+/// What a proof was found to prove.
+package struct ProvenView: Codable, Sendable {
+  /// One sentence for people.
+  package let proves: String
+  package let network: String
+  package let chain: String
+  package let authority: String
+  package let height: UInt64
+  package let timeMilliseconds: UInt64
+  package let block: String
+  /// Hexadecimal; absent for a transaction, and for a key that holds nothing.
+  package let value: String?
+
+  enum CodingKeys: String, CodingKey {
+    case proves, network, chain, authority, height, block, value
+    case timeMilliseconds = "time_ms"
+  }
+
+  /// Checks a proof; throws what does not hold.
+  package init(checking proof: LedgerProof) throws(LedgerError) {
+    let head = try proof.check()
+    network = proof.genesis.network
+    chain = head.chain.description
+    authority = proof.genesis.authority.description
+    height = head.height.value
+    timeMilliseconds = head.timeMilliseconds
+    block = head.hash.description
+    switch proof.statement {
+    case .transaction(let transaction):
+      let signed = try SignedTransaction(trusting: transaction.transaction)
+      let end = transaction.status == 0 ? "succeeded" : "was refused (\(transaction.code))"
+      proves =
+        "Transaction \(signed.id), \(signed.body.method) by \(signed.body.sender), is number "
+        + "\(transaction.path.index) of block \(head.height) and \(end)."
+      value = nil
+    case .state(let state):
+      let name = "\(state.namespace)/\(hexadecimal(state.key))"
+      value = state.value.map(hexadecimal)
+      guard let bytes = state.value else {
+        proves = "After block \(head.height), \(name) holds nothing."
+        return
+      }
+      let account =
+        state.namespace == .ledger && state.key.first == LedgerKey.accountPrefix.first ? Account(bytes) : nil
+      let holds = account.map { " (an account of \($0.balance) credits)" } ?? ""
+      proves = "After block \(head.height), \(name) holds \(hexadecimal(bytes))\(holds)."
+    }
   }
 }
 
