@@ -193,6 +193,35 @@ import Testing
     #expect(node.send().status == 200)
   }
 
+  @Test func theTimeToWaitIsTheEngines() throws {
+    let full = Refusal(status: 8, code: "queue_full", message: "64 requests wait already: try again in 7 seconds.")
+    let client = try FakeNode().send(to: FakeSurroundings { $0.startFailure = full })
+    #expect(client.status == 429 && client[header: "retry-after"] == "7" && client.error?["type"] == "requests")
+    #expect(Refusal(status: 8, code: "x", message: "Try again in 900 seconds.").retryAfterSeconds == 60)
+    #expect(Refusal(status: 8, code: "x", message: "Try again in a second.").retryAfterSeconds == nil)
+  }
+
+  @Test func endsAreSeenToTogetherAndNoneIsLost() throws {
+    let node = try FakeNode()
+    let seen = Mutex<[String]>([])
+    let epilogue = Epilogue(meter: node.meter) { summary in seen.withLock { $0.append(summary.requestID) } }
+    let gateway = Gateway(
+      meter: node.meter, clock: node.time.clock, random: { [UInt8](repeating: 1, count: $0) },
+      observe: { epilogue.add($0) })
+    let request = HTTPRequest(
+      verb: "POST", path: "/v1/chat/completions", headers: [("authorization", "Bearer " + node.secret.text)],
+      body: Array(chatBody().utf8))
+    gateway.handle(request, FakeSurroundings(), FakeClient())
+    #expect(seen.withLock { $0.count } == 1, "without its thread the end is seen to at once")
+    epilogue.start()
+    for _ in 0..<50 { gateway.handle(request, FakeSurroundings(), FakeClient()) }
+    epilogue.stop()
+    gateway.handle(request, FakeSurroundings(), FakeClient())
+    #expect(seen.withLock { $0.count } == 52)
+    let disk = node.disk.state.withLock { $0 }
+    #expect(disk.synced == disk.bytes.count && node.entry.charged == Amount(52 * 16))
+  }
+
   @Test func whatTheEngineRefusesNamesTheParameter() throws {
     let sentence = "`response_format` is not supported by this engine: leave it out."
     let refusal = Refusal(status: 3, code: "unsupported_parameter", message: sentence)

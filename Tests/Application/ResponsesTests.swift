@@ -27,7 +27,7 @@ import Testing
       item["content"] == [["type": "output_text", "text": "Hello world!", "annotations": [], "logprobs": []]])
     #expect(
       response["usage"] == [
-        "input_tokens": 10, "input_tokens_details": ["cached_tokens": 4], "output_tokens": 3,
+        "input_tokens": 10, "input_tokens_details": ["cached_tokens": 4, "cache_write_tokens": 0], "output_tokens": 3,
         "output_tokens_details": ["reasoning_tokens": 0], "total_tokens": 13,
       ])
     #expect(
@@ -101,8 +101,8 @@ import Testing
     let surroundings = FakeSurroundings { $0.parameters.systemPrompt = "" }
     let input =
       #""input":[{"role":"developer","content":"Brief."},{"role":"user","content":[{"type":"input_text","text":"a"}]},"#
-      + #"{"type":"message","id":"msg_1","status":"completed","role":"assistant","content":[{"type":"output_text","#
-      + #""text":"b","annotations":[],"logprobs":[]}]},{"type":"function_call","id":"fc_1","status":"completed","#
+      + #"{"type":"message","id":"msg_1","status":"completed","phase":null,"role":"assistant","content":[{"type":"output_text","#
+      + #""text":"b","annotations":[],"logprobs":[]}]},{"type":"function_call","id":"fc_1","status":"completed","namespace":"n","#
       + #""call_id":"c1","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c1","output":"sun"}]"#
     #expect(try send(input, to: surroundings).status == 200)
     #expect(

@@ -93,6 +93,16 @@ package struct Refusal: Error, Equatable, Sendable {
       }
     self.init(kind, code, message)
     if kind == .invalid { parameter = Self.parameter(namedBy: message) }
+    if kind == .rateLimited || kind == .unavailable { retryAfterSeconds = Self.seconds(namedBy: message) }
+  }
+
+  /// What a sentence such as "5 requests wait already: try again in 3 seconds." says, and no more than clients wait.
+  private static func seconds(namedBy message: String) -> UInt64? {
+    let words = message.split(separator: " ")
+    for (index, word) in words.enumerated() where word.hasPrefix("second") && index > 0 {
+      if let seconds = UInt64(words[index - 1]) { return min(max(seconds, 1), 60) }
+    }
+    return nil
   }
 
   /// The parameter that a sentence begins with, as the engine's do: "`logit_bias` names the token …".

@@ -9,6 +9,7 @@ final class ApplicationLayer: Sendable {
     let gateway: Gateway
     let settler: Settler
     let office: KeyOffice
+    let epilogue: Epilogue
     let isStopping: StopFlag
   }
 
@@ -36,15 +37,17 @@ final class ApplicationLayer: Sendable {
       host.log.warning(
         "Charges are not settled yet; they are kept.", ["code": refusal.code ?? "", "why": refusal.message])
     }
+    let epilogue = Epilogue(meter: meter) { summary in
+      if summary.charged > .zero { settler.noteCharge() }
+      Self.log(summary, host)
+    }
+    epilogue.start()
     let gateway = Gateway(
       meter: meter, clock: clock, random: { (try? host.random($0)) ?? [UInt8](repeating: 0, count: $0) },
-      observe: { summary in
-        if summary.charged > .zero { settler.noteCharge() }
-        Self.log(summary, host)
-      })
+      observe: { epilogue.add($0) })
     let office = KeyOffice(meter: meter, settler: settler, ledger: ledger)
     let running = Running(
-      meter: meter, gateway: gateway, settler: settler, office: office, isStopping: isStopping)
+      meter: meter, gateway: gateway, settler: settler, office: office, epilogue: epilogue, isStopping: isStopping)
     self.running.withLock { $0 = running }
     // Transitions of this layer run only after it has started, so keys are closed by the settler's thread.
     settler.start(
@@ -65,6 +68,7 @@ final class ApplicationLayer: Sendable {
     guard let running else { return }
     running.isStopping.set()
     running.settler.stop()
+    running.epilogue.stop()
     try? running.meter.commit()
   }
 
@@ -128,10 +132,15 @@ final class ApplicationLayer: Sendable {
     return shown.json
   }
 
-  func listKeys() throws -> JSON { try current().meter.list().json }
+  func listKeys() throws -> JSON {
+    let meter = try current().meter
+    try? meter.commit()
+    return meter.list().json
+  }
 
   func showKey(_ text: String) throws -> JSON {
     let meter = try current().meter
+    try? meter.commit()
     return meter.show(try meter.find(text)).json
   }
 

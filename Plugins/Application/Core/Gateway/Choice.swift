@@ -87,7 +87,7 @@ struct Usage {
   var responseJSON: JSONValue {
     [
       "input_tokens": .integer(tokens.prompt),
-      "input_tokens_details": ["cached_tokens": .integer(cachedTokens)],
+      "input_tokens_details": ["cached_tokens": .integer(cachedTokens), "cache_write_tokens": 0],
       "output_tokens": .integer(tokens.completion), "output_tokens_details": ["reasoning_tokens": 0],
       "total_tokens": .integer(tokens.prompt + tokens.completion),
     ]

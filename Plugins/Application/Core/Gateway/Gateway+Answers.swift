@@ -149,7 +149,6 @@ extension Gateway {
     defer {
       summary.tokens = delivered
       summary.charged = meter.charge(work.reservation, delivered, request: work.paymentID)
-      try? meter.commit()
     }
     var choices = work.choices
     try generate(work, surroundings, responder) { index, event in choices[index].take(event) }
@@ -178,7 +177,6 @@ extension Gateway {
       summary.tokens = Usage(choices).billable
       summary.charged = meter.charge(
         work.reservation, summary.tokens, request: work.paymentID, renewsCredit: false)
-      try? meter.commit()
     }
     defer { charge(&summary) }
     do {

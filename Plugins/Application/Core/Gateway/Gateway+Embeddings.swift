@@ -15,7 +15,6 @@ extension Gateway {
     defer {
       summary.tokens = delivered
       summary.charged = meter.charge(reservation, delivered, request: payment)
-      try? meter.commit()
     }
     let embeddings: Embeddings
     do { embeddings = try surroundings.embed(request, caller: key.id) } catch {

@@ -21,6 +21,7 @@ package final class Gateway: Sendable {
   let random: @Sendable (Int) -> [UInt8]
   private let observe: @Sendable (Summary) -> Void
 
+  /// `observe` hears of every request that has ended; it sees to it that the charge becomes durable.
   package init(
     meter: Meter, clock: Meter.Clock, random: @escaping @Sendable (Int) -> [UInt8],
     observe: @escaping @Sendable (Summary) -> Void
@@ -112,6 +113,7 @@ package final class Gateway: Sendable {
   }
 
   private func showKey(_ key: KeyHash) -> JSONValue {
+    try? meter.commit()
     guard case .object(let members) = meter.show(key) else { return .null }
     let limits: JSONValue = [
       "requests_per_minute": .integer(meter.limits.rate.requestsPerMinute),

@@ -149,6 +149,7 @@ extension AnswerRequest {
     var fields = try Fields(value, path: path)
     // Items of an earlier answer may be sent again as they were.
     for name in ["id", "status"] { _ = try fields.string(name, maximumBytes: Limits.labelBytes) }
+    for name in ["phase", "caller", "namespace"] { _ = fields.take(name) }
     let type = try fields.string("type") ?? "message"
     switch type {
     case "message": messages.append(try readMessageItem(&fields))

@@ -45,6 +45,7 @@ struct Fields {
     for label in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
       _ = try string(label, maximumBytes: Limits.labelBytes)
     }
+    _ = take("prompt_cache_options")
     guard let metadata = take("metadata") else { return }
     guard case .object(let members) = metadata else { throw Self.invalidType("metadata", "an object", metadata) }
     guard members.count <= Limits.metadata else {
