@@ -3,9 +3,9 @@
 
 A ratio above 1 means better than the peer, whether more or less is better. Both sides take turns, so that what else
 the machine does hits both, and medians are printed. `-` stands for a figure that has no peer. BOUND is what was
-promised, of the ratio or (without a peer) of the value: `>=2.0:met` or `>=2.0:missed`.
+promised, of the ratio (`>=`) or of the value (`<=`, or without a peer): `>=2.0:met` or `>=2.0:missed`.
 
-    ONLY=engine          a part (engine, host, ledger) or the beginning of a figure's name
+    ONLY=engine          a part (engine, gateway, host, ledger) or the beginning of a figure's name
     JSON=1               an array of {name, value, unit, peer, peer_value, ratio, bound, met, median_of}
     ROUNDS=5             how many turns each side takes
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "Scripts"))
+import gateway
 import reload
 import requantise
 from node import BUILT, MODELS, Node, NodeError
@@ -41,7 +42,7 @@ ENGINE = {
     (2, "gemma3"): [("engine.decode.gemma3.t2", "decode 128"), ("engine.prefill512.gemma3.t2", "prefill 512")],
 }
 
-# What is promised: of the ratio to the peer, or of the value where there is no peer.
+# What is promised: with `>=` of the ratio to the peer, with `<=` or where there is no peer of the value.
 BOUNDS = {
     "engine.decode.q4_1.t1": (">=", 2.0), "engine.decode.q4_1.t2": (">=", 2.0),
     "engine.decode.q4_0.t2": (">=", 1.3), "engine.decode.q8_0.t2": (">=", 1.3),
@@ -50,6 +51,7 @@ BOUNDS = {
     "engine.prefill512.gemma3.t2": (">=", 1.0), "engine.decode.bandwidth": (">=", 70),
     "engine.batch8": (">=", 1.5), "engine.receipt_cost": ("<=", 3), "engine.replay_ratio": ("<=", 0.25),
     "engine.rss_above_file_mb": ("<=", 150),
+    "gateway.added_ms.p50": (("<=", 1), (">=", 2)), "gateway.added_ms.p99": (("<=", 8), (">=", 2)),
 }
 
 
@@ -64,9 +66,14 @@ class Figure:
             self.ratio = peer_value / value if unit in LESS_IS_BETTER else value / peer_value
         self.bound = self.met = None
         if name in BOUNDS:
-            sign, limit = BOUNDS[name]
-            judged = value if self.ratio is None else self.ratio
-            self.bound, self.met = f"{sign}{limit}", judged >= limit if sign == ">=" else judged <= limit
+            bounds = BOUNDS[name] if isinstance(BOUNDS[name][0], tuple) else (BOUNDS[name],)
+            self.bound = ",".join(f"{sign}{limit}" for sign, limit in bounds)
+            self.met = all(self.holds(sign, limit) for sign, limit in bounds)
+
+    def holds(self, sign, limit):
+        if sign == "<=":
+            return self.value <= limit
+        return (self.value if self.ratio is None else self.ratio) >= limit
 
     def line(self):
         def number(value):
@@ -265,7 +272,11 @@ def full_node(wanted):
         yield Figure("host.full.rss_mb", statistics.median(resident[1:]), "MB", median_of=ROUNDS)
 
 
-PARTS = {"host": host, "engine": engine, "ledger": program("LedgerBench")}
+def gateways(wanted):
+    yield from gateway.figures(Figure, wanted)
+
+
+PARTS = {"host": host, "engine": engine, "gateway": gateways, "ledger": program("LedgerBench")}
 
 
 def main():
