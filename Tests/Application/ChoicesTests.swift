@@ -1,4 +1,5 @@
 import ApplicationCore
+import Glibc
 import Synchronization
 import Testing
 
@@ -18,7 +19,49 @@ import Testing
     #expect(seeds[0] == 5 && Set(seeds).count == 3)
     let again = FakeSurroundings()
     node.send("POST", "/v1/chat/completions", chatBody(#","n":2,"seed":5"#), to: again)
-    #expect(again.asked.withLock { $0.map(\.sampling.seed) } == Array(seeds.prefix(2)))
+    #expect(Set(seeds).isSuperset(of: again.asked.withLock { $0.map(\.sampling.seed) }))
+  }
+
+  @Test func theOthersBeginWhenTheFirstHasReadThePromptAndAllRunAtOnce() throws {
+    let node = try FakeNode()
+    let running = Mutex((now: 0, most: 0))
+    let surroundings = FakeSurroundings()
+    surroundings.script.withLock { script in
+      script.words = ["a", "b"]
+      script.onWord = { index in
+        let isAlone = surroundings.asked.withLock { $0.count } == 1
+        running.withLock { running in
+          running.now += index == 0 ? 1 : -1
+          running.most = max(running.most, running.now)
+        }
+        // The first word of the first choice comes after its start, which lets the others begin.
+        for _ in 0..<500 where isAlone && surroundings.asked.withLock({ $0.count }) < 4 { usleep(1000) }
+      }
+    }
+    let client = node.send("POST", "/v1/chat/completions", chatBody(#","n":4"#), to: surroundings)
+    #expect(client.json["choices"]?.arrayValue?.count == 4)
+    #expect(running.withLock { $0.most } >= 2)
+  }
+
+  @Test(arguments: [1, 3], [false, true]) func anEngineThatSaysNothingIsAFailure(choices: Int, isStreamed: Bool) throws
+  {
+    let node = try FakeNode()
+    let client = node.send(
+      "POST", "/v1/chat/completions", chatBody(#","n":\#(choices),"stream":\#(isStreamed)"#),
+      to: FakeSurroundings { $0.isSilent = true })
+    #expect(client.status == 500 && client.error?["code"] == "engine_stopped")
+    #expect(node.entry.charged == .zero && node.entry.reserved == .zero)
+  }
+
+  @Test func aClientThatLeavesStopsAllChoices() throws {
+    let node = try FakeNode()
+    let surroundings = FakeSurroundings { $0.words = Array(repeating: "x", count: 45) }
+    let client = FakeClient(leavesAfter: 20)
+    node.send("POST", "/v1/chat/completions", chatBody(#","n":16,"stream":true"#), to: surroundings, client: client)
+    let words = client.events.count { $0["choices"]?.arrayValue?.first?["delta"]?["content"] == "x" }
+    #expect(words > 0 && words < 20)
+    #expect(node.entry.charged == Amount(UInt64(10 + 2 * words)) && node.entry.reserved == .zero)
+    #expect(surroundings.asked.withLock { $0.count } <= 16)
   }
 
   @Test func withoutASeedTheEngineChoosesOneForEach() throws {
@@ -73,8 +116,10 @@ import Testing
         $0.failingRequest = 1
       })
     #expect(client.events.last?["error"]?["code"] == "engine_broke")
-    // Ten tokens read, three and one written.
-    #expect(node.entry.charged == Amount(18) && node.entry.reserved == .zero)
+    // What the others were in the middle of is paid for as far as it came.
+    let contents = client.events.compactMap { $0["choices"]?.arrayValue?.first?["delta"]?["content"]?.stringValue }
+    let words = contents.count { !$0.isEmpty }
+    #expect(words > 0 && node.entry.charged == Amount(UInt64(10 + 2 * words)) && node.entry.reserved == .zero)
   }
 
   @Test func everyPromptOfAListIsAnswered() throws {
@@ -90,8 +135,9 @@ import Testing
     #expect(client.json["usage"]?["prompt_tokens"] == 20 && client.json["usage"]?["completion_tokens"] == 12)
     #expect(node.entry.charged == Amount(44))
     // The same prompt gets the same choices wherever it stands in a list.
-    let seeds = surroundings.asked.withLock { $0.map(\.sampling.seed) }
-    #expect(seeds[0] == seeds[2] && seeds[1] == seeds[3] && seeds[0] != seeds[1])
+    let asked = surroundings.asked.withLock { $0 }
+    let seeds = ["a", "b"].map { text in Set(asked.filter { $0.prompt == .text(text) }.map(\.sampling.seed)) }
+    #expect(seeds[0] == seeds[1] && seeds[0].count == 2)
   }
 }
 

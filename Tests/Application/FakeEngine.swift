@@ -17,6 +17,8 @@ final class FakeSurroundings: Surroundings, Sendable {
     var toolCalls: [ToolCall] = []
     /// Of the request with this number alone; nil: `failureAfterWords` holds for all.
     var failingRequest: Int?
+    /// Ends without a word, as no engine should.
+    var isSilent = false
     var isCancelled = false
     var models = [
       Model(
@@ -38,6 +40,9 @@ final class FakeSurroundings: Surroundings, Sendable {
 
   private var now: Script { script.withLock { $0 } }
   var isCancelled: Bool { now.isCancelled }
+  func onOtherThread(
+    isStopped: @escaping @Sendable () -> Bool, _ body: (any Surroundings) throws -> Void
+  ) throws { try body(self) }
   func models() throws -> [Model] { now.models }
   func parameters() throws -> Parameters { now.parameters }
   func price() throws -> Price { now.price }
@@ -60,6 +65,7 @@ final class FakeSurroundings: Surroundings, Sendable {
     }
     let script = now
     if let failure = script.startFailure { throw failure }
+    if script.isSilent { return }
     try onEvent(.start(promptTokens: script.promptTokens, cachedTokens: script.cachedTokens))
     let words = script.words.prefix(Int(clamping: request.maximumTokens))
     for (index, word) in words.enumerated() {

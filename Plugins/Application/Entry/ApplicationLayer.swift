@@ -119,7 +119,7 @@ final class ApplicationLayer: Sendable {
     }
     try current().gateway.handle(
       HTTPRequest(verb: verb, path: path, headers: pairs, body: body),
-      RequestSurroundings(call: call, settings: settings), EdgeOutput(output: output))
+      RequestSurroundings(host: host, call: call, settings: settings), EdgeOutput(output: output))
   }
 
   func createKey(budget: UInt64) throws -> JSON {
@@ -153,6 +153,6 @@ final class ApplicationLayer: Sendable {
   }
 
   func price(_ call: Call) throws -> JSON {
-    try RequestSurroundings(call: call, settings: settings).price().json.json
+    try RequestSurroundings(host: host, call: call, settings: settings).price().json.json
   }
 }

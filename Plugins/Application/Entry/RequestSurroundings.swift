@@ -3,10 +3,23 @@ import PluginKit
 
 /// The other layers as one HTTP request reaches them.
 struct RequestSurroundings: Surroundings {
+  let host: Host
   let call: Call
   let settings: Settings
 
   var isCancelled: Bool { call.isCancelled }
+
+  func onOtherThread(
+    isStopped: @escaping @Sendable () -> Bool, _ body: (any Surroundings) throws -> Void
+  ) throws {
+    let call = call
+    try asking {
+      try host.withRootCall(
+        origin: call.origin, deadline: call.deadline, isCancelled: { isStopped() || call.isCancelled },
+        traceID: Hex.bytes(call.traceID)
+      ) { try body(RequestSurroundings(host: host, call: $0, settings: settings)) }
+    }
+  }
 
   func models() throws -> [Model] {
     let json = try JSONValue(try asking { try inferenceModels(call) }, from: "inference.models")

@@ -225,30 +225,33 @@ extension Gateway {
     if !bytes.isEmpty { try responder.write(bytes) }
   }
 
-  /// Runs the choices one after another; each event comes with the number of its choice.
+  /// Runs the engine; each event comes with the number of its choice, on this thread.
   private func generate(
     _ work: Work, _ surroundings: some Surroundings, _ responder: Responder,
     _ onEvent: (Int, EngineEvent) throws -> Void
   ) throws {
-    for (index, request) in work.engine.enumerated() {
-      // The engine may turn the closure's error into its own; the first one is what happened.
-      var first: (any Error)?
+    // The engine may turn the closure's error into its own; the first one is what happened.
+    var first: (any Error)?
+    func take(_ index: Int, _ event: EngineEvent) throws {
       do {
-        try surroundings.generate(request) { event in
-          do {
-            try checkStillWanted(work, surroundings, responder)
-            try onEvent(index, event)
-          } catch {
-            first = first ?? error
-            throw error
-          }
-        }
+        try checkStillWanted(work, surroundings, responder)
+        try onEvent(index, event)
       } catch {
-        if let first { throw first }
-        if surroundings.isCancelled { throw Responder.Gone() }
+        first = first ?? error
         throw error
       }
-      if let first { throw first }
     }
+    do {
+      if work.engine.count == 1 {
+        try surroundings.generate(work.engine[0]) { try take(0, $0) }
+      } else {
+        try ChoiceRunner(work.engine, choicesOfPrompt: work.request.choices).run(surroundings, take)
+      }
+    } catch {
+      if let first { throw first }
+      if surroundings.isCancelled { throw Responder.Gone() }
+      throw error
+    }
+    if let first { throw first }
   }
 }

@@ -94,7 +94,7 @@ package struct EngineRequest: Equatable, Sendable {
 }
 
 /// The other layers as one request sees them.
-package protocol Surroundings {
+package protocol Surroundings: Sendable {
   func models() throws -> [Model]
   func count(_ request: EngineRequest) throws -> UInt64
   func embed(_ request: EmbeddingRequest, caller: String) throws -> Embeddings
@@ -102,6 +102,11 @@ package protocol Surroundings {
   func generate(_ request: EngineRequest, _ onEvent: (EngineEvent) throws -> Void) throws
   func parameters() throws -> Parameters
   func price() throws -> Price
+  /// Runs a part of the request on another thread than its own, with surroundings for that thread; the engine stops there
+  /// soon after `isStopped` turns true.
+  func onOtherThread(
+    isStopped: @escaping @Sendable () -> Bool, _ body: (any Surroundings) throws -> Void
+  ) throws
   /// Whether the client has gone away.
   var isCancelled: Bool { get }
 }

@@ -10,6 +10,8 @@ package enum Limits {
   package static let labelBytes = 512
   /// The most answers of one request: prompts times `n`.
   package static let choices = 16
+  /// Of these, the most that are made at once.
+  package static let choicesAtOnce = 8
   package static let tools = 128
   package static let biases = 1024
   package static let chatLogprobs: UInt64 = 20
