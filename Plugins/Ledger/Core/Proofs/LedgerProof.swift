@@ -57,7 +57,7 @@ package struct LedgerProof: Hashable, Sendable {
 
   private static func failed(_ what: String) -> LedgerError {
     LedgerError(
-      .invalidArgument, "proof_failed",
+      .failedPrecondition, "proof_failed",
       "This proves nothing: \(what). The file was changed, or whoever made it is wrong: ask for it again.")
   }
 }
