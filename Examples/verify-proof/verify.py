@@ -89,10 +89,12 @@ def climb(path, leaf):
         raise Wrong("a path's place is not below its count")
     digest, hashes = sha256(b"\0", leaf), [bytes.fromhex(text) for text in path["hashes"]]
     while last:
-        if index & 1:
-            digest = sha256(b"\1", hashes.pop(0), digest)
-        elif index < last:
-            digest = sha256(b"\1", digest, hashes.pop(0))
+        # A last node without a neighbour rises as it is.
+        if index & 1 or index < last:
+            if not hashes:
+                raise Wrong("a path is shorter than its place asks for")
+            beside = hashes.pop(0)
+            digest = sha256(b"\1", beside, digest) if index & 1 else sha256(b"\1", digest, beside)
         index, last = index >> 1, last >> 1
     if hashes:
         raise Wrong("a path is longer than its place allows")
