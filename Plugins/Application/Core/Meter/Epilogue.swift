@@ -14,6 +14,8 @@ package final class Epilogue: Sendable {
 
   /// The most requests that wait for their end; beyond them an answer waits too.
   private static let mostWaiting = 4096
+  /// So long an end waits for others, and leaves the processors to the threads that still write the answer.
+  private static let pauseMilliseconds: UInt64 = 5
 
   private let meter: Meter
   private let observe: @Sendable (Gateway.Summary) -> Void
@@ -49,6 +51,7 @@ package final class Epilogue: Sendable {
       var isStopping = false
       while !isStopping {
         state.wait { !$0.waiting.isEmpty || $0.isStopping }
+        state.wait(milliseconds: Self.pauseMilliseconds) { $0.isStopping }
         let summaries = state.withLock { state in
           isStopping = state.isStopping
           defer { state.waiting = [] }
