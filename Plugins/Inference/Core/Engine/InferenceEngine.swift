@@ -193,7 +193,6 @@ package final class InferenceEngine: Sendable {
         parameter: name)
     }
     if !request.offeredTools.isEmpty { try refuse("tools") }
-    if request.responseFormat != .text { try refuse("response_format") }
   }
 
   /// The receipt of an answer; nil when nobody makes receipts here.

@@ -12,6 +12,7 @@ package final class Model: @unchecked Sendable {
   /// The most positions of one sequence: the model's, or fewer if so configured.
   package let context: Int
   package let quantization: String
+  let forms = AnswerForms()
   /// What the kernels read.
   let handle: UnsafeMutablePointer<symbolon_model>
 

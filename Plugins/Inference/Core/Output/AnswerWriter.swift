@@ -14,6 +14,8 @@ struct AnswerWriter: Sendable {
   private var sampler: Sampler
   private var stream: TextStream
   private var logprobs: LogprobQueue?
+  /// What the answer's text may be; nil for anything.
+  private let form: FormReader?
   private let tokenizer: Tokenizer
   private let maxTokens: Int
   /// Tokens of the answer so far, without the one that ends it.
@@ -31,6 +33,7 @@ struct AnswerWriter: Sendable {
     stream = TextStream(stops: request.stops)
     logprobs = request.logprobs.map { LogprobQueue(alternatives: $0) }
     tokenizer = model.tokenizer
+    form = try model.forms.reader(request, model.tokenizer)
     self.maxTokens = maxTokens
   }
 
@@ -41,7 +44,8 @@ struct AnswerWriter: Sendable {
     _ logits: UnsafeMutableBufferPointer<Float>, position: Int, path: Int32
   ) throws(InferenceError) -> Choice {
     let likelihoods = logprobs == nil ? nil : Likelihoods(logits, path: path)
-    guard let token = sampler.pick(logits, position: position, path: path) else {
+    let allowed = try allowed()
+    guard let token = sampler.pick(logits, position: position, path: path, allowed: allowed) else {
       throw InferenceError(.internal, "numeric_fault", "The model produced a number that is not finite.")
     }
     var choice = Choice(token: token, events: [], finish: nil)
@@ -50,11 +54,37 @@ struct AnswerWriter: Sendable {
     } else {
       completionTokens += 1
       if let likelihoods { logprobs?.add(token, among: likelihoods, tokenizer) }
+      let isWhole = try read(token)
       add(stream.add(tokenizer.bytes(of: token)), to: &choice)
-      if stream.stopped { choice.finish = .stop } else if completionTokens == maxTokens { choice.finish = .length }
+      if stream.stopped || isWhole {
+        choice.finish = .stop
+      } else if completionTokens == maxTokens {
+        choice.finish = .length
+      }
     }
     if choice.finish != nil { add(stream.finish(), isLast: true, to: &choice) }
     return choice
+  }
+
+  /// The tokens that the form allows now; nil for all.
+  private func allowed() throws(InferenceError) -> [UInt64]? {
+    guard let form else { return nil }
+    do throws(GrammarFault) {
+      let mask = try form.allowed()
+      guard mask.contains(where: { $0 != 0 }) else {
+        throw GrammarFault("cannot be written with this model's tokens")
+      }
+      return mask
+    } catch {
+      throw AnswerForms.refusal(error)
+    }
+  }
+
+  /// Takes note of a token; whether the answer is whole and nothing, not even a token that ends it, may follow.
+  private func read(_ token: Int32) throws(InferenceError) -> Bool {
+    guard let form else { return false }
+    do throws(GrammarFault) { try form.read(tokenizer.bytes(of: token)) } catch { throw AnswerForms.refusal(error) }
+    return form.isAtEnd && tokenizer.ends.isEmpty
   }
 
   private mutating func add(_ text: String, isLast: Bool = false, to choice: inout Choice) {
