@@ -2,6 +2,7 @@
 //
 //   EngineBench --model PATH [--threads N] [--repeat N] [--figures NAME,...]
 //   EngineBench --model PATH [--threads N] --logits TEXTS    writes logits instead: Logits.swift
+//   EngineBench --model PATH --tokens TEXTS                  writes tokens instead: Tokens.swift
 //
 // decode     engine.decode.<type>.t<N>: tokens a second, 128 greedy tokens after a prompt of 16
 // prefill    engine.prefill512.<type>.t<N>: tokens a second, one prompt of 512 tokens
@@ -20,6 +21,8 @@ struct Arguments {
   var threads = 1
   var repeats = 5
   var texts: String?
+  /// Texts whose tokens are wanted.
+  var lines: String?
   var figures: Set<String> = ["decode", "prefill", "ttft", "receipts"]
 
   init(_ words: [String]) {
@@ -30,6 +33,7 @@ struct Arguments {
       case "--threads": threads = Int(value) ?? 1
       case "--repeat": repeats = Int(value) ?? 5
       case "--logits": texts = value
+      case "--tokens": lines = value
       case "--figures": figures = Set(value.split(separator: ",").map(String.init))
       default: print("unknown argument \(name)")
       }
@@ -143,6 +147,9 @@ func measureBatch(_ arguments: Arguments) throws {
 
 let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
 do {
+  if let lines = arguments.lines {
+    try writeTokens(Tokenizer(GGUFFile(MappedFile(arguments.model))), texts: lines)
+  }
   if arguments.figures.contains("batch8") { try measureBatch(arguments) }
   if arguments.figures != ["batch8"] { try measureSession(arguments) }
 } catch {

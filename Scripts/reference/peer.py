@@ -31,7 +31,7 @@ _silent = LOG(lambda level, text, data: sys.stderr.write(text.decode(errors="rep
 class Peer:
     """One model and one context."""
 
-    def __init__(self, path, threads=1, context=1024, flash=None):
+    def __init__(self, path, threads=1, context=1024, vocabulary_only=False):
         lib = self.lib = _load()
         lib.llama_log_set(_silent, None)
         for name in ("llama_model_default_params", "llama_context_default_params"):
@@ -43,10 +43,21 @@ class Peer:
         lib.llama_vocab_get_add_bos.restype = ctypes.c_bool
         lib.llama_batch_init.restype = Batch
         lib.llama_backend_init()
-        self.model = lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params())
+        parameters = lib.llama_model_default_params()
+        if vocabulary_only:
+            # The flags vocab_only, check_tensors, use_extra_bufts and no_host end the struct.
+            flags = ctypes.cast(ctypes.byref(parameters, 72), ctypes.POINTER(ctypes.c_bool))
+            assert flags[:4] == [False, False, True, False], "llama_model_params has changed"
+            flags[0] = True
+        self.model = lib.llama_model_load_from_file(path.encode(), parameters)
         assert self.model, path
         self.vocab = lib.llama_model_get_vocab(ctypes.c_void_p(self.model))
         self.size = lib.llama_vocab_n_tokens(ctypes.c_void_p(self.vocab))
+        if not vocabulary_only:
+            self._open(threads, context)
+
+    def _open(self, threads, context):
+        lib = self.lib
         parameters = lib.llama_context_default_params()
         # n_ctx, n_batch, n_ubatch, n_seq_max come first in every release.
         words = parameters.words

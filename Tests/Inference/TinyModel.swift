@@ -218,6 +218,17 @@ struct GGUFBuilder {
     for value in values { keys += TinyModel.little(value) }
   }
 
+  mutating func reals(_ name: String, _ values: [Float]) {
+    key(name, .array)
+    keys += TinyModel.little(GGUFValueType.float32.rawValue) + TinyModel.little(UInt64(values.count))
+    for value in values { keys += TinyModel.little(value.bitPattern) }
+  }
+
+  mutating func flag(_ name: String, _ value: Bool) {
+    key(name, .bool)
+    keys.append(value ? 1 : 0)
+  }
+
   mutating func tensor(_ name: String, _ type: TensorType, _ shape: [Int], _ bytes: [UInt8]) {
     tensorCount += 1
     table += TinyModel.little(UInt64(name.utf8.count)) + Array(name.utf8) + TinyModel.little(UInt32(shape.count))

@@ -55,6 +55,15 @@ package struct GGUFArray {
     guard type == .int32 || type == .uint32 else { return nil }
     return (0..<count).map { Int32(littleEndian: elements.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
   }
+
+  /// The elements as binary32, or nil if they are no numbers of 32 bits.
+  package func floats() -> [Float]? {
+    if type == .int32 { return integers()?.map { Float($0) } }
+    guard type == .float32 else { return nil }
+    return (0..<count).map {
+      Float(bitPattern: UInt32(littleEndian: elements.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)))
+    }
+  }
 }
 
 /// The types of values, numbered as in the format.

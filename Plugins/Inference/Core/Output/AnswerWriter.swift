@@ -17,6 +17,8 @@ struct AnswerWriter: Sendable {
   /// What the answer's text may be; nil for anything.
   private let form: FormReader?
   private let tokenizer: Tokenizer
+  /// The token before the next one.
+  private var previous: Int32?
   private let maxTokens: Int
   /// Tokens of the answer so far, without the one that ends it.
   private(set) var completionTokens = 0
@@ -34,6 +36,7 @@ struct AnswerWriter: Sendable {
     logprobs = request.logprobs.map { LogprobQueue(alternatives: $0) }
     tokenizer = model.tokenizer
     form = try model.forms.reader(request, model.tokenizer)
+    previous = prompt.last
     self.maxTokens = maxTokens
   }
 
@@ -55,7 +58,9 @@ struct AnswerWriter: Sendable {
       completionTokens += 1
       if let likelihoods { logprobs?.add(token, among: likelihoods, tokenizer) }
       let isWhole = try read(token)
-      add(stream.add(tokenizer.bytes(of: token)), to: &choice)
+      let added = tokenizer.addedBytes(of: token, after: previous)
+      add(stream.add(tokenizer.bytes(of: token), skipping: added), to: &choice)
+      previous = token
       if stream.stopped || isWhole {
         choice.finish = .stop
       } else if completionTokens == maxTokens {

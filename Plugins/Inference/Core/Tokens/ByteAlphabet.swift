@@ -14,22 +14,32 @@ enum ByteAlphabet {
     return characters
   }()
 
-  private static let bytes: [UInt32: UInt8] = {
-    var bytes: [UInt32: UInt8] = [:]
-    for (byte, character) in characters.enumerated() { bytes[character] = UInt8(byte) }
+  /// The byte of each character below 324, the first beyond the alphabet; -1 for none.
+  private static let bytes: [Int16] = {
+    var bytes = [Int16](repeating: -1, count: 324)
+    for (byte, character) in characters.enumerated() { bytes[Int(character)] = Int16(byte) }
     return bytes
   }()
 
   /// The bytes that a word in the alphabet stands for; characters outside of it stand for themselves.
-  static func decode(_ word: UnsafeRawBufferPointer) -> [UInt8] {
+  static func decode(_ word: ArraySlice<UInt8>) -> [UInt8] {
     var decoded: [UInt8] = []
     decoded.reserveCapacity(word.count)
-    for scalar in String(decoding: word, as: UTF8.self).unicodeScalars {
-      if let byte = bytes[scalar.value] {
-        decoded.append(byte)
-      } else {
-        decoded.append(contentsOf: Array(String(scalar).utf8))
+    var index = word.startIndex
+    while index < word.endIndex {
+      var character = Int(word[index])
+      var length = 1
+      if character >= 0xc2, character <= 0xc5, index + 1 < word.endIndex, word[index + 1] & 0xc0 == 0x80 {
+        character = (character & 0x1f) << 6 | Int(word[index + 1] & 0x3f)
+        length = 2
       }
+      // A lone byte above ASCII is no character.
+      if character < bytes.count, bytes[character] >= 0, length == 2 || character < 0x80 {
+        decoded.append(UInt8(bytes[character]))
+      } else {
+        decoded.append(contentsOf: word[index..<index + length])
+      }
+      index += length
     }
     return decoded
   }

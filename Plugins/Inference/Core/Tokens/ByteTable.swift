@@ -1,37 +1,58 @@
-/// A hash table from byte strings to small integers, for vocabularies: open addressing, the strings stay where they are.
-struct ByteTable {
+/// A hash table from byte strings to small integers, for vocabularies: open addressing over bytes of its own.
+///
+/// The numbers are those of the strings' order; nothing is ever listed in the order of the hashes.
+struct ByteTable: Sendable {
   private var slots: [Int32]
-  private var keys: [UnsafeRawBufferPointer] = []
+  private var bytes: [UInt8] = []
+  /// Where each string ends in `bytes`; the first begins at 0.
+  private var ends: [Int] = [0]
   private let mask: Int
+  /// The length of the longest string.
+  private(set) var longest = 0
 
-  /// A table for at most `capacity` strings, whose bytes must outlive it.
+  /// A table for at most `capacity` strings.
   init(capacity: Int) {
     var size = 16
     while size < capacity * 2 { size *= 2 }
     slots = Array(repeating: -1, count: size)
     mask = size - 1
-    keys.reserveCapacity(capacity)
+    ends.reserveCapacity(capacity + 1)
   }
+
+  var count: Int { ends.count - 1 }
 
   /// Adds a string under the next number; a string seen before keeps its first number.
   mutating func append(_ key: UnsafeRawBufferPointer) {
     let slot = place(of: key)
-    if slots[slot] < 0 { slots[slot] = Int32(keys.count) }
-    keys.append(key)
+    if slots[slot] < 0 { slots[slot] = Int32(count) }
+    bytes.append(contentsOf: key)
+    ends.append(bytes.count)
+    longest = max(longest, key.count)
   }
 
   /// The number of a string.
   func number(of key: UnsafeRawBufferPointer) -> Int32? {
+    guard key.count <= longest else { return nil }
     let number = slots[place(of: key)]
     return number < 0 ? nil : number
   }
 
+  /// The number of a string.
+  func number(of key: String) -> Int32? { Array(key.utf8).withUnsafeBytes { number(of: $0) } }
+
+  /// The string of a number.
+  subscript(number: Int) -> ArraySlice<UInt8> { bytes[ends[number]..<ends[number + 1]] }
+
   private func place(of key: UnsafeRawBufferPointer) -> Int {
     var slot = Self.hash(key) & mask
-    while slots[slot] >= 0 {
-      let other = keys[Int(slots[slot])]
-      if other.count == key.count, other.elementsEqual(key) { return slot }
-      slot = (slot + 1) & mask
+    bytes.withUnsafeBytes { bytes in
+      while slots[slot] >= 0 {
+        let other = Int(slots[slot])
+        let start = ends[other]
+        let length = ends[other + 1] - start
+        if length == key.count, bytes[start..<start + length].elementsEqual(key) { return }
+        slot = (slot + 1) & mask
+      }
     }
     return slot
   }

@@ -10,10 +10,11 @@ package struct TextStream: Sendable {
 
   package init(stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
 
-  /// Adds a token's bytes; returns the text that is now certain.
-  package mutating func add(_ bytes: [UInt8]) -> String {
+  /// Adds a token's bytes but the first `skipped`, which are no text; returns the text that is now certain.
+  package mutating func add(_ bytes: [UInt8], skipping skipped: Int = 0) -> String {
     guard !stopped else { return "" }
-    pending.append(contentsOf: bytes)
+    givenBytes += skipped
+    pending.append(contentsOf: bytes.dropFirst(skipped))
     if let end = firstStop() {
       stopped = true
       givenBytes += end

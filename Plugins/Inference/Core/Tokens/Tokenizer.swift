@@ -1,25 +1,21 @@
 /// Text to tokens and back, by the vocabulary in the model's file.
 package struct Tokenizer: Sendable {
-  /// What a token is, numbered as in GGUF.
-  private enum Kind: Int32 {
-    case normal = 1, unknown, control, userDefined, unused, byte
+  /// How the text between special tokens becomes tokens.
+  private enum Encoder {
+    case bytePairs(BytePairEncoder)
+    case sentencePiece(SentencePieceEncoder)
   }
 
-  /// A token that is recognised as a whole before anything is cut into words.
-  private struct Special {
-    let bytes: [UInt8]
-    let token: Int32
-    /// Control tokens are recognised only in authored text.
-    let needsAuthor: Bool
-  }
-
-  private let encoder: BytePairEncoder
-  private let preTokenizer: PreTokenizer
-  /// Specials by first byte, longest first.
-  private let specials: [UInt8: [Special]]
-  /// The bytes each token adds to a text; none for control tokens.
-  private let pieces: [[UInt8]]
-  private let names: [String: Int32]
+  private let encoder: Encoder
+  private let specials: SpecialTokens
+  /// The bytes that each token adds to a text, one after another.
+  private let pieces: [UInt8]
+  /// Where each token's bytes end; the first begin at 0.
+  private let pieceEnds: [Int]
+  /// A text, and what follows a special token, is encoded with a space before it.
+  private let addsSpace: Bool
+  /// Tokens that are recognised as a whole.
+  private let isSpecial: [Bool]
   package let vocabularySize: Int
   /// The token put before every text, if the model wants one.
   package let begin: Int32?
@@ -30,63 +26,44 @@ package struct Tokenizer: Sendable {
 
   /// Reads the tokenizer of a GGUF file.
   package init(_ gguf: GGUFFile) throws(InferenceError) {
-    let path = gguf.file.path
-    func fail(_ reason: String) -> InferenceError { .model(path, reason, code: "unsupported_tokenizer") }
-    let model = gguf.keys["tokenizer.ggml.model"]?.string ?? "none"
-    guard model == "gpt2" else {
-      throw fail(
-        "has a tokenizer of kind \"\(model)\"; this engine runs byte-pair encoding (gpt2). Choose another model.")
+    let vocabulary = try Vocabulary(gguf)
+    vocabularySize = vocabulary.table.count
+    let addsBegin: Bool
+    switch vocabulary.model {
+    case .bytePairs:
+      let (encoder, rule) = try vocabulary.bytePairEncoder()
+      self.encoder = .bytePairs(encoder)
+      addsSpace = false
+      addsBegin = rule.addsBegin
+    case .sentencePiece:
+      encoder = .sentencePiece(try vocabulary.sentencePieceEncoder())
+      addsSpace = vocabulary.flag("add_space_prefix", otherwise: true)
+      addsBegin = true
     }
-    let pre = gguf.keys["tokenizer.ggml.pre"]?.string ?? "default"
-    guard let preTokenizer = PreTokenizer(named: pre) else {
-      throw fail("cuts words by the rule \"\(pre)\", which this engine does not know. Choose another model.")
-    }
-    guard case .array(let tokenArray) = gguf.keys["tokenizer.ggml.tokens"], let tokens = tokenArray.texts(),
-      case .array(let mergeArray) = gguf.keys["tokenizer.ggml.merges"], let merges = mergeArray.texts(), !tokens.isEmpty
-    else { throw fail("carries no vocabulary (tokenizer.ggml.tokens and .merges): convert it again.") }
-    var kinds = [Int32](repeating: Kind.normal.rawValue, count: tokens.count)
-    if case .array(let array) = gguf.keys["tokenizer.ggml.token_type"], let given = array.integers(),
-      given.count == tokens.count
-    {
-      kinds = given
-    }
+    let specials = vocabulary.specials
+    self.specials = SpecialTokens(specials, of: vocabulary.table)
+    var isSpecial = [Bool](repeating: false, count: vocabularySize)
+    for (token, _) in specials { isSpecial[Int(token)] = true }
+    self.isSpecial = isSpecial
 
-    var table = ByteTable(capacity: tokens.count)
-    for token in tokens { table.append(token) }
-    encoder = BytePairEncoder(table, merges: merges)
-    self.preTokenizer = preTokenizer
-    vocabularySize = tokens.count
-
-    var specials: [UInt8: [Special]] = [:]
-    var names: [String: Int32] = [:]
-    pieces = tokens.enumerated().map { number, text in
-      let kind = Kind(rawValue: kinds[number]) ?? .normal
-      guard kind == .control || kind == .userDefined || kind == .unknown else { return ByteAlphabet.decode(text) }
-      if let first = text.first {
-        specials[first, default: []].append(
-          Special(bytes: Array(text), token: Int32(number), needsAuthor: kind != .userDefined))
-      }
-      names[String(decoding: text, as: UTF8.self)] = Int32(number)
-      return kind == .userDefined ? Array(text) : []
+    var pieces: [UInt8] = []
+    var pieceEnds = [0]
+    pieceEnds.reserveCapacity(vocabularySize + 1)
+    for number in 0..<vocabularySize {
+      pieces.append(contentsOf: vocabulary.piece(number))
+      pieceEnds.append(pieces.count)
     }
-    self.specials = specials.mapValues { $0.sorted { $0.bytes.count > $1.bytes.count } }
-    self.names = names
+    self.pieces = pieces
+    self.pieceEnds = pieceEnds
 
-    func token(_ key: String) -> Int32? {
-      guard let id = gguf.keys[key]?.count, id < tokens.count else { return nil }
-      return Int32(id)
-    }
-    func text(_ id: Int32?) -> String { id.map { String(decoding: tokens[Int($0)], as: UTF8.self) } ?? "" }
-    let bos = token("tokenizer.ggml.bos_token_id")
-    let eos = token("tokenizer.ggml.eos_token_id")
-    var addsBegin = false
-    if case .bool(let adds) = gguf.keys["tokenizer.ggml.add_bos_token"] { addsBegin = adds }
-    begin = addsBegin ? bos : nil
-    beginText = text(bos)
-    endText = text(eos)
-    // As llama.cpp: besides the declared ends, every known end-of-turn token by its name.
-    let known = ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<EOT>", "</s>"]
-    ends = Set([eos, token("tokenizer.ggml.eot_token_id")].compactMap(\.self) + known.compactMap { names[$0] })
+    // SentencePiece's own numbers hold where the file does not say.
+    let isSentencePiece = vocabulary.model == .sentencePiece
+    let bos = vocabulary.token("bos_token_id", otherwise: isSentencePiece ? 1 : nil)
+    let eos = vocabulary.token("eos_token_id", otherwise: isSentencePiece ? 2 : nil)
+    begin = vocabulary.flag("add_bos_token", otherwise: addsBegin) ? bos : nil
+    beginText = vocabulary.text(bos)
+    endText = vocabulary.text(eos)
+    ends = vocabulary.ends.union([eos].compactMap(\.self))
   }
 
   /// The tokens of a text, without the begin token.
@@ -95,18 +72,12 @@ package struct Tokenizer: Sendable {
   package func encode(_ text: MarkedText) -> [Int32] {
     var tokens: [Int32] = []
     var start = 0
-    var index = 0
-    while index < text.bytes.count {
-      guard let special = special(in: text, at: index) else {
-        index += 1
-        continue
-      }
-      encodeWords(text.bytes[start..<index], into: &tokens)
-      tokens.append(special.token)
-      index += special.bytes.count
-      start = index
+    specials.forEach(in: text) { match in
+      encodePlain(text.bytes[start..<match.range.lowerBound], into: &tokens)
+      tokens.append(match.token)
+      start = match.range.upperBound
     }
-    encodeWords(text.bytes[start...], into: &tokens)
+    encodePlain(text.bytes[start...], into: &tokens)
     return tokens
   }
 
@@ -117,26 +88,36 @@ package struct Tokenizer: Sendable {
 
   /// The bytes that a token adds to a text.
   package func bytes(of token: Int32) -> [UInt8] {
-    pieces.indices.contains(Int(token)) ? pieces[Int(token)] : []
+    guard token >= 0, Int(token) < vocabularySize else { return [] }
+    return Array(pieces[pieceEnds[Int(token)]..<pieceEnds[Int(token) + 1]])
   }
 
-  private func special(in text: MarkedText, at index: Int) -> Special? {
-    guard let candidates = specials[text.bytes[index]] else { return nil }
-    return candidates.first { candidate in
-      let end = index + candidate.bytes.count
-      guard end <= text.bytes.count, text.bytes[index..<end].elementsEqual(candidate.bytes) else { return false }
-      return !candidate.needsAuthor || text.authored[index..<end].allSatisfy(\.self)
+  /// The bytes of a whole text: the spaces that `encode` put into it are left out again.
+  package func decode(_ tokens: [Int32]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var previous: Int32?
+    for token in tokens {
+      bytes.append(contentsOf: self.bytes(of: token).dropFirst(addedBytes(of: token, after: previous)))
+      previous = token
     }
+    return bytes
   }
 
-  private func encodeWords(_ bytes: ArraySlice<UInt8>, into tokens: inout [Int32]) {
+  /// How many of a token's bytes are the space that `encode` puts before a text: 1 or 0.
+  ///
+  /// `previous` is the token before it, nil at the beginning of a text.
+  package func addedBytes(of token: Int32, after previous: Int32?) -> Int {
+    func special(_ token: Int32) -> Bool { token >= 0 && Int(token) < vocabularySize && isSpecial[Int(token)] }
+    guard addsSpace, !special(token), previous.map(special) ?? true else { return 0 }
+    return bytes(of: token).first == 0x20 ? 1 : 0
+  }
+
+  /// Text after a special token, or at the beginning.
+  private func encodePlain(_ bytes: ArraySlice<UInt8>, into tokens: inout [Int32]) {
     guard !bytes.isEmpty else { return }
-    let scalars = Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
-    var word: [UInt8] = []
-    preTokenizer.split(scalars) { range in
-      word.removeAll(keepingCapacity: true)
-      for scalar in scalars[range] { word.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter) }
-      encoder.encode(word, into: &tokens)
+    switch encoder {
+    case .bytePairs(let encoder): encoder.encode(bytes, into: &tokens)
+    case .sentencePiece(let encoder): encoder.encode(bytes, spaceBefore: addsSpace, into: &tokens)
     }
   }
 }
