@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT / "Scripts" / "reference"))
 
 from faithfulness import compare  # noqa: E402
 
-NAMES = ["SmolLM2-135M-Instruct.Q4_1.gguf"]
+NAMES = ["SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"]
 
 
 @pytest.mark.parametrize("name", NAMES)
