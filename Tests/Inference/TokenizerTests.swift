@@ -45,18 +45,21 @@ import Testing
   }
 
   /// A vocabulary of pieces, with bytes and a few special tokens.
-  private func pieces(_ change: (inout GGUFBuilder) -> Void = { _ in }) throws -> Tokenizer {
+  private func pieces(
+    model: String = "llama", scores: [Float]? = nil, _ add: (inout GGUFBuilder) -> Void = { _ in }
+  ) throws -> Tokenizer {
     let words = ["▁", "a", "b", "ab", "▁a", "▁ab", "aa", "aaaa", "é", "日本", "<", "/", "s", ">", "/s", "</s"]
     let special = ["<unk>", "<s>", "</s>", "[INST]", "  "]
     let bytes = (0..<256).map { "<0x" + ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) + ">" }
     var gguf = GGUFBuilder()
-    gguf.text("tokenizer.ggml.model", "llama")
+    gguf.text("tokenizer.ggml.model", model)
     gguf.texts("tokenizer.ggml.tokens", special + bytes + words)
     gguf.integers(
       "tokenizer.ggml.token_type",
       [2, 3, 3, 3, 4] + bytes.map { _ in Int32(6) } + words.map { _ in Int32(1) })
-    gguf.reals("tokenizer.ggml.scores", (0..<special.count + bytes.count + words.count).map { -Float($0) })
-    change(&gguf)
+    let count = special.count + bytes.count + words.count
+    gguf.reals("tokenizer.ggml.scores", scores ?? (0..<count).map { -Float($0) })
+    add(&gguf)
     let file = try TemporaryFile(gguf.bytes())
     return try Tokenizer(GGUFFile(try MappedFile(file.path)))
   }
@@ -114,16 +117,13 @@ import Testing
   }
 
   @Test func unknownRulesAndScoresAreRefused() throws {
-    let scores = #expect(throws: InferenceError.self) { try pieces { $0.reals("tokenizer.ggml.scores", [1]) } }
+    let scores = #expect(throws: InferenceError.self) { try pieces(scores: [1]) }
     #expect(scores?.code == "unsupported_tokenizer")
     let rule = #expect(throws: InferenceError.self) {
-      try pieces {
-        $0.text("tokenizer.ggml.model", "gpt2")
-        $0.text("tokenizer.ggml.pre", "jais-2")
-      }
+      try pieces(model: "gpt2") { $0.text("tokenizer.ggml.pre", "jais-2") }
     }
     #expect(rule?.sentence.contains("\"jais-2\"") == true)
-    let kind = #expect(throws: InferenceError.self) { try pieces { $0.text("tokenizer.ggml.model", "bert") } }
+    let kind = #expect(throws: InferenceError.self) { try pieces(model: "bert") }
     #expect(kind?.sentence.contains("\"bert\"") == true)
   }
 

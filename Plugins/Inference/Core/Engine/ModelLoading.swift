@@ -27,7 +27,7 @@ struct ModelLoading {
     tell(0.5, .packing)
     // Threads of its own: the scheduler's go on with other models.
     let pool = try WorkerPool(threads: scheduler.pool.threads)
-    let model = try Model(path: source.path, context: options.context, pool: pool)
+    let model = try Model(file, context: options.context, pool: pool)
     let room = scheduler.budget.limit / KVPage.byteCount(of: model) * KVPage.positions
     guard room > 0 else {
       throw InferenceError(

@@ -39,7 +39,10 @@ package struct GGUFFile {
           code: "model_truncated")
       }
       for _ in 0..<keyCount {
-        let name = String(decoding: try cursor.take(try cursor.integer(UInt64.self)), as: UTF8.self)
+        let name = try Self.name(&cursor, file.path)
+        guard keys[name] == nil else {
+          throw InferenceError.model(file.path, "gives the key \(name) twice: fetch it again.")
+        }
         keys[name] = try Self.value(&cursor, try Self.type(&cursor, file.path), file.path)
       }
       try readTensors(Int(tensorCount), &cursor)
@@ -52,6 +55,15 @@ package struct GGUFFile {
     } catch {
       throw .model(file.path, "cannot be read: \(error)")
     }
+  }
+
+  /// The name of a key or a tensor.
+  private static func name(_ cursor: inout ByteCursor, _ path: String) throws -> String {
+    let bytes = try cursor.take(try cursor.integer(UInt64.self))
+    guard bytes.count < 1 << 16, let name = String(validating: bytes, as: UTF8.self) else {
+      throw InferenceError.model(path, "has a name in its header that is too long or no text: fetch it again.")
+    }
+    return name
   }
 
   private static func type(_ cursor: inout ByteCursor, _ path: String) throws -> GGUFValueType {
@@ -104,7 +116,7 @@ package struct GGUFFile {
     let path = file.path
     var entries: [(name: String, type: UInt32, shape: [Int], offset: UInt64)] = []
     for _ in 0..<count {
-      let name = String(decoding: try cursor.take(try cursor.integer(UInt64.self)), as: UTF8.self)
+      let name = try Self.name(&cursor, path)
       let rank = try cursor.integer(UInt32.self)
       guard (1...4).contains(rank) else {
         throw InferenceError.model(path, "gives tensor \(name) \(rank) dimensions: fetch it again.")
@@ -124,7 +136,9 @@ package struct GGUFFile {
       throw InferenceError.model(path, "asks for an alignment of \(alignment): fetch it again.")
     }
     let start = (cursor.offset + alignment - 1) / alignment * alignment
-    for (name, type, shape, offset) in entries {
+    // Where the tensor before it ends, by their places.
+    var end = 0
+    for (name, type, shape, offset) in entries.sorted(by: { $0.offset < $1.offset }) {
       guard let kind = TensorType(rawValue: type) else {
         throw InferenceError.model(
           path,
@@ -144,6 +158,11 @@ package struct GGUFFile {
       guard tensors[name] == nil else {
         throw InferenceError.model(path, "names tensor \(name) twice: fetch it again.")
       }
+      guard Int(offset) % alignment == 0, Int(offset) >= end else {
+        throw InferenceError.model(
+          path, "lays tensor \(name) over another one, or not at a multiple of \(alignment) bytes: fetch it again.")
+      }
+      end = Int(offset) + size
       let first = start + Int(offset)
       let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[first..<first + size])
       tensors[name] = Tensor(name: name, type: type, shape: shape, bytes: bytes)

@@ -16,7 +16,7 @@ package struct Hyperparameters: Equatable, Sendable {
   /// Which layers are local.
   package let isLocal: [Bool]
 
-  init(_ gguf: GGUFFile) throws(InferenceError) {
+  package init(_ gguf: GGUFFile) throws(InferenceError) {
     let reader = HyperparameterReader(gguf, try ModelFamily(gguf))
     try reader.refuseUnknown()
     family = reader.family

@@ -18,20 +18,27 @@ package final class Model: @unchecked Sendable {
 
   private let layers: UnsafeMutablePointer<symbolon_layer>
   private let weights: Arena
+  /// Copies of what stays as it is in the file: vectors, and the embedding, whose rows are read token by token.
+  private let vectors, embedding: Arena
   /// The tables of rotations that differ.
   private let tables: [Arena]
 
   /// Loads a GGUF file.
   ///
   /// `context` 0 takes the model's own limit.
-  package init(path: String, context: Int = 0, pool: WorkerPool) throws(InferenceError) {
-    let file = try MappedFile(path)
+  package convenience init(path: String, context: Int = 0, pool: WorkerPool) throws(InferenceError) {
+    try self.init(try MappedFile(path), context: context, pool: pool)
+  }
+
+  /// Loads a GGUF file that is open; everything needed later is copied out of it.
+  package init(_ file: MappedFile, context: Int = 0, pool: WorkerPool) throws(InferenceError) {
     let gguf = try GGUFFile(file)
     let sizes = try Hyperparameters(gguf)
     self.file = file
     self.sizes = sizes
     tokenizer = try Tokenizer(gguf)
-    self.context = min(context > 0 ? context : sizes.contextLength, sizes.contextLength)
+    self.context = min(
+      context > 0 ? context : sizes.contextLength, sizes.contextLength, Self.mostPositions(rotated: sizes.rotated))
     if let source = gguf.keys["tokenizer.chat_template"]?.string {
       do throws(TemplateError) {
         template = .success(try ChatTemplate(source, begin: tokenizer.beginText, end: tokenizer.endText))
@@ -41,7 +48,8 @@ package final class Model: @unchecked Sendable {
     }
     quantization = Self.quantization(gguf)
 
-    var packing = WeightPacking(gguf)
+    var packing = try WeightPacking(gguf)
+    vectors = packing.vectors
     let layerTensors = try (0..<sizes.layers).map { layer throws(InferenceError) in
       try packing.addLayer(layer, sizes)
     }
@@ -54,6 +62,9 @@ package final class Model: @unchecked Sendable {
     try packing.refuseUnknown()
 
     weights = try packing.pack(pool)
+    self.embedding = try Arena(byteCount: embedding.bytes.count, huge: true, what: "the model's embedding")
+    self.embedding.bytes.copyMemory(from: embedding.bytes)
+    try file.check()
     file.release()
     let base = weights.bytes.baseAddress
     tables = try Self.tables(rotations, sizes, context: self.context, pool)
@@ -79,9 +90,15 @@ package final class Model: @unchecked Sendable {
         halves: sizes.family.rotatesHalves ? 1 : 0, gate: Int32(sizes.family.gate.rawValue), epsilon: sizes.epsilon,
         score_scale: 1 / Float(sizes.headSize).squareRoot(),
         embedding_scale: sizes.family.scalesEmbedding ? Float(sizes.width).squareRoot() : 1,
-        embedding_type: Int32(embedding.type), embedding: embedding.bytes.bindMemory(to: UInt8.self).baseAddress,
+        embedding_type: Int32(embedding.type),
+        embedding: UnsafePointer(self.embedding.bytes.bindMemory(to: UInt8.self).baseAddress),
         layer: layers, output_norm: outputNorm, head: head.matrix(base)))
   }
+
+  /// How many positions of heads a table of rotations has room for: 512 MiB, a million positions of 128 dimensions.
+  ///
+  /// The smallest file can ask for more, so its number alone must not decide.
+  package static func mostPositions(rotated: Int) -> Int { (512 << 20) / (rotated * 4) }
 
   deinit {
     handle.deallocate()

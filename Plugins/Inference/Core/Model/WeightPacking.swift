@@ -48,7 +48,16 @@ struct WeightPacking {
   private var used: Set<String> = []
   private var size = 0
 
-  init(_ gguf: GGUFFile) { self.gguf = gguf }
+  /// The vectors, copied so that nothing reads the file once the model is loaded.
+  let vectors: Arena
+  private var copies: [String: UnsafePointer<Float>] = [:]
+  private var copied = 0
+
+  init(_ gguf: GGUFFile) throws(InferenceError) {
+    self.gguf = gguf
+    let sizes = gguf.tensors.values.map { $0.shape.count == 1 ? ($0.bytes.count + 63) / 64 * 64 : 0 }
+    vectors = try Arena(byteCount: sizes.reduce(0, +), huge: false, what: "the model's vectors")
+  }
 
   private var path: String { gguf.file.path }
 
@@ -65,16 +74,21 @@ struct WeightPacking {
     return tensor
   }
 
-  /// An F32 vector, left where it lies in the file.
+  /// An F32 vector.
   mutating func vector(_ name: String, _ count: Int) throws(InferenceError) -> UnsafePointer<Float> {
     let tensor = try tensor(name, [count])
-    guard tensor.type == TensorType.f32.rawValue, let start = tensor.bytes.baseAddress,
-      UInt(bitPattern: start) % 4 == 0
-    else {
+    if let copy = copies[name] { return copy }
+    guard tensor.type == TensorType.f32.rawValue, let start = vectors.bytes.baseAddress else {
       throw .model(
-        path, "stores \(name) as \(TensorType.name(tensor.type)) or unaligned; F32 is expected.", code: "bad_tensors")
+        path, "stores \(name) as \(TensorType.name(tensor.type)); F32 is expected. Choose another model.",
+        code: "bad_tensors")
     }
-    return start.assumingMemoryBound(to: Float.self)
+    UnsafeMutableRawBufferPointer(rebasing: vectors.bytes[copied..<copied + tensor.bytes.count])
+      .copyMemory(from: tensor.bytes)
+    let copy = UnsafePointer((start + copied).assumingMemoryBound(to: Float.self))
+    copies[name] = copy
+    copied += (tensor.bytes.count + 63) / 64 * 64
+    return copy
   }
 
   /// A vector that not every file has.
