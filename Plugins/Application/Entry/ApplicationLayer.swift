@@ -15,6 +15,7 @@ final class ApplicationLayer: Sendable {
 
   private let host: Host
   private let settings: Settings
+  private let terms = TermsCache()
   private let running = Mutex<Running?>(nil)
 
   init(_ host: Host) throws {
@@ -119,7 +120,7 @@ final class ApplicationLayer: Sendable {
     }
     try current().gateway.handle(
       HTTPRequest(verb: verb, path: path, headers: pairs, body: body),
-      RequestSurroundings(host: host, call: call, settings: settings), EdgeOutput(output: output))
+      RequestSurroundings(host: host, call: call, settings: settings, cache: terms), EdgeOutput(output: output))
   }
 
   func createKey(budget: UInt64) throws -> JSON {
@@ -153,6 +154,6 @@ final class ApplicationLayer: Sendable {
   }
 
   func price(_ call: Call) throws -> JSON {
-    try RequestSurroundings(host: host, call: call, settings: settings).price().json.json
+    try RequestSurroundings(host: host, call: call, settings: settings, cache: terms).price().json.json
   }
 }

@@ -4,6 +4,7 @@ import PluginKit
 // governance the operator's settings hold.
 
 let ledgerGet = Import("ledger.get", bytes("key"), returns: bytes("value"))
+let ledgerHeight = Import("ledger.height", returns: u64("height"))
 let ledgerPut = Import("ledger.put", bytes("key"), bytes("value"))
 let ledgerRange = Import(
   streaming: "ledger.range", bytes("prefix"), bytes("after"), u32("limit"), stream: bytes("entries"))
@@ -21,7 +22,8 @@ let inferenceGenerate = Import(
 let governanceParameters = Import("governance.parameters", returns: json("parameters"), optional: true)
 
 let importDeclarations = [
-  ledgerGet.declaration, ledgerPut.declaration, ledgerRange.declaration, ledgerOpen.declaration,
+  ledgerGet.declaration, ledgerHeight.declaration, ledgerPut.declaration, ledgerRange.declaration,
+  ledgerOpen.declaration,
   ledgerMove.declaration, ledgerEmit.declaration, ledgerAct.declaration, inferenceModels.declaration,
   inferenceCount.declaration, inferenceEmbed.declaration, inferenceGenerate.declaration,
   governanceParameters.declaration,

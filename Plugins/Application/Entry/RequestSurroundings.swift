@@ -6,6 +6,7 @@ struct RequestSurroundings: Surroundings {
   let host: Host
   let call: Call
   let settings: Settings
+  let cache: TermsCache
 
   var isCancelled: Bool { call.isCancelled }
 
@@ -17,7 +18,7 @@ struct RequestSurroundings: Surroundings {
       try host.withRootCall(
         origin: call.origin, deadline: call.deadline, isCancelled: { isStopped() || call.isCancelled },
         traceID: Hex.bytes(call.traceID)
-      ) { try body(RequestSurroundings(host: host, call: $0, settings: settings)) }
+      ) { try body(RequestSurroundings(host: host, call: $0, settings: settings, cache: cache)) }
     }
   }
 
@@ -58,7 +59,18 @@ struct RequestSurroundings: Surroundings {
     }
   }
 
-  func parameters() throws -> Parameters {
+  func parameters() throws -> Parameters { try terms().parameters }
+
+  func price() throws -> Price { try terms().price }
+
+  private func terms() throws -> Terms {
+    let height = try asking { try ledgerHeight(call) }
+    return try cache.terms(height: height, nanoseconds: host.clock.monotonicNanoseconds) {
+      Terms(parameters: try readParameters(), price: try readPrice())
+    }
+  }
+
+  private func readParameters() throws -> Parameters {
     let json: JSON
     do {
       json = try governanceParameters(call)
@@ -75,7 +87,7 @@ struct RequestSurroundings: Surroundings {
     return Parameters(temperature: temperature, maximumTokens: tokens, systemPrompt: prompt, hash: hash)
   }
 
-  func price() throws -> Price { try TicketContract.price { try ledgerValue(call, $0) } ?? settings.price }
+  private func readPrice() throws -> Price { try TicketContract.price { try ledgerValue(call, $0) } ?? settings.price }
 }
 
 /// The stream to the edge.
