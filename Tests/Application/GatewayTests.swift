@@ -96,6 +96,27 @@ import Testing
     #expect(wrong.status == 401)
   }
 
+  @Test func theTermsAreReadAgainWithEveryBlockAndEverySecond() throws {
+    let cache = TermsCache()
+    var reads: UInt64 = 0
+    func version(height: UInt64, _ nanoseconds: UInt64) -> UInt64 {
+      cache.terms(height: height, nanoseconds: nanoseconds) {
+        reads += 1
+        return Terms(
+          parameters: Parameters(temperature: 1, maximumTokens: 1, systemPrompt: ""),
+          price: Price(version: reads, prompt: 1, completion: 1))
+      }.price.version
+    }
+    #expect(version(height: 7, 0) == 1 && version(height: 7, 999_999_999) == 1)
+    #expect(version(height: 8, 1) == 2 && version(height: 7, 2) == 3)
+    #expect(version(height: 7, 1_000_000_002) == 4)
+    // What cannot be read is not kept, and does not end what was.
+    #expect(throws: Refusal.self) {
+      try cache.terms(height: 9, nanoseconds: 0) { throw Refusal(.unavailable, "x", "No.") }
+    }
+    #expect(version(height: 7, 1_000_000_003) == 4)
+  }
+
   @Test func theBearerSeesItsKey() throws {
     let node = try FakeNode(budget: 500)
     node.send()

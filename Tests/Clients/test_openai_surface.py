@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import math
 import struct
 
@@ -89,6 +90,28 @@ def test_usage_tells_what_was_known_from_before(client):
 def test_a_receipt_comes_when_it_is_asked_for(client):
     choice = client.chat.completions.create(**ASK, max_tokens=4, extra_body={"receipt": True}).choices[0]
     assert len(choice.receipt["trace_root"]) == 64 and choice.receipt["output_tokens"] >= 4
+
+
+def test_an_answer_has_the_form_that_was_asked_for(client):
+    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "green"]}, "count": {"type": "integer"}},
+              "required": ["colour", "count"], "additionalProperties": False}
+    wanted = {"type": "json_schema", "json_schema": {"name": "pick", "schema": schema, "strict": True}}
+    ask = {**ASK, "max_tokens": 60, "temperature": 1, "seed": 5}
+    whole = client.chat.completions.create(**ask, response_format=wanted)
+    picked = json.loads(whole.choices[0].message.content)
+    assert whole.choices[0].finish_reason == "stop"
+    assert set(picked) == {"colour", "count"} and picked["colour"] in ("red", "green")
+    assert isinstance(picked["count"], int)
+    chunks = client.chat.completions.create(**ask, response_format=wanted, stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    response = client.responses.create(
+        model=MODEL_ID, input="Name three colours.", max_output_tokens=60,
+        text={"format": {"type": "json_schema", "name": "pick", "schema": schema, "strict": True}})
+    assert set(json.loads(response.output_text)) == {"colour", "count"}
+    with pytest.raises(openai.BadRequestError) as refused:
+        wrong = {"type": "json_schema", "json_schema": {"name": "a name", "schema": schema}}
+        client.chat.completions.create(**ASK, response_format=wrong)
+    assert refused.value.param.startswith("response_format")
 
 
 def test_tools_without_a_choice_to_use_them_are_taken(client):

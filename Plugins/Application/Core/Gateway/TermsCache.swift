@@ -1,16 +1,20 @@
-import ApplicationCore
 import Synchronization
 
 /// What governance decided about answers: the parameters in force and the price.
-struct Terms: Sendable {
-  var parameters: Parameters
-  var price: Price
+package struct Terms: Equatable, Sendable {
+  package var parameters: Parameters
+  package var price: Price
+
+  package init(parameters: Parameters, price: Price) {
+    self.parameters = parameters
+    self.price = price
+  }
 }
 
 /// Keeps the terms until there is a newer block, because they change with blocks only and every request needs them.
 ///
 /// They are kept for a second at most, so that a governance layer that comes, goes or is replaced is noticed too.
-final class TermsCache: Sendable {
+package final class TermsCache: Sendable {
   private struct Kept {
     var terms: Terms
     var height: UInt64
@@ -21,8 +25,10 @@ final class TermsCache: Sendable {
 
   private let kept = Mutex<Kept?>(nil)
 
+  package init() {}
+
   /// The terms at a height, read again when those that are kept are older.
-  func terms(height: UInt64, nanoseconds: UInt64, _ read: () throws -> Terms) rethrows -> Terms {
+  package func terms(height: UInt64, nanoseconds: UInt64, _ read: () throws -> Terms) rethrows -> Terms {
     let found = kept.withLock { kept -> Terms? in
       guard let kept, kept.height == height, nanoseconds < kept.nanoseconds + Self.lifetimeNanoseconds else {
         return nil
