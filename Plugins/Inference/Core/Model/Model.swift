@@ -39,13 +39,7 @@ package final class Model: @unchecked Sendable {
     tokenizer = try Tokenizer(gguf)
     self.context = min(
       context > 0 ? context : sizes.contextLength, sizes.contextLength, Self.mostPositions(rotated: sizes.rotated))
-    if let source = gguf.keys["tokenizer.chat_template"]?.string {
-      do throws(TemplateError) {
-        template = .success(try ChatTemplate(source, begin: tokenizer.beginText, end: tokenizer.endText))
-      } catch { template = .failure(error) }
-    } else {
-      template = .failure(TemplateError(reason: "the file carries none"))
-    }
+    template = Self.template(gguf, tokenizer)
     quantization = Self.quantization(gguf)
 
     var packing = try WeightPacking(gguf)
@@ -93,6 +87,15 @@ package final class Model: @unchecked Sendable {
         embedding_type: Int32(embedding.type),
         embedding: UnsafePointer(self.embedding.bytes.bindMemory(to: UInt8.self).baseAddress),
         layer: layers, output_norm: outputNorm, head: head.matrix(base)))
+  }
+
+  private static func template(_ gguf: GGUFFile, _ tokenizer: Tokenizer) -> Result<ChatTemplate, TemplateError> {
+    guard let source = gguf.keys["tokenizer.chat_template"]?.string else {
+      return .failure(TemplateError(reason: "the file carries none"))
+    }
+    do throws(TemplateError) {
+      return .success(try ChatTemplate(source, begin: tokenizer.beginText, end: tokenizer.endText))
+    } catch { return .failure(error) }
   }
 
   /// How many positions of heads a table of rotations has room for: 512 MiB, a million positions of 128 dimensions.
