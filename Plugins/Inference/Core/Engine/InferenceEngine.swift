@@ -151,22 +151,20 @@ package final class InferenceEngine: Sendable {
 
   /// The tokens a request's prompt has.
   package func count(_ request: GenerationRequest) throws -> Int {
-    try checkForm(request)
-    return try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
+    try library.use(request.model, isCancelled: { false }, deadline: nil) { _, model in
       try model.promptTokens(of: request).count
     }
   }
 
   /// Answers a request: calls `emit` with every event, on the calling thread, until the answer is complete.
   ///
-  /// Stops soon after `isCancelled` turns true or `emit` throws; then throws `cancelled` or what `emit` threw. `deadline` is
-  /// on the monotonic clock, in nanoseconds.
+  /// Stops soon after `isCancelled` turns true or `emit` throws; then throws `cancelled` or what `emit` threw.
+  /// `deadline` is on the monotonic clock, in nanoseconds.
   package func generate(
     _ request: GenerationRequest, deadline: UInt64? = nil, isCancelled: () -> Bool = { false },
     emit: (GenerationEvent) throws -> Void
   ) throws {
     try request.check()
-    try checkForm(request)
     try library.use(request.model, isCancelled: isCancelled, deadline: deadline) { id, model in
       let prompt = try model.promptTokens(of: request)
       let most = try room(for: request, prompt, model)
@@ -183,16 +181,6 @@ package final class InferenceEngine: Sendable {
           answer.finish, promptTokens: prompt.count, completionTokens: answer.completionTokens,
           cachedTokens: answer.cachedTokens, receipt: receipt))
     }
-  }
-
-  /// Refuses a form of answer that this engine does not hold yet, rather than answer in another one.
-  private func checkForm(_ request: GenerationRequest) throws(InferenceError) {
-    func refuse(_ name: String) throws(InferenceError) {
-      throw InferenceError(
-        .invalidRequest, "unsupported_parameter", "`\(name)` is not supported by this engine: leave it out.",
-        parameter: name)
-    }
-    if !request.offeredTools.isEmpty { try refuse("tools") }
   }
 
   /// The receipt of an answer; nil when nobody makes receipts here.

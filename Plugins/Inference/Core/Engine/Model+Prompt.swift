@@ -6,7 +6,7 @@ extension Model {
     case .text(let text): tokens += tokenizer.encode(text)
     case .messages(let messages):
       do throws(TemplateError) {
-        tokens += tokenizer.encode(try template.get().render(messages))
+        tokens += tokenizer.encode(try template.get().render(messages, tools: request.offeredTools.map(\.element)))
       } catch {
         throw InferenceError(
           .invalidRequest, "template_failed",

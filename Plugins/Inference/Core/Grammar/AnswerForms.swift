@@ -15,7 +15,13 @@ final class AnswerForms: Sendable {
   private let contents = Mutex(Contents())
 
   /// Reads an answer's tokens against the form that a request asks for; nil when any text will do.
-  func reader(_ request: GenerationRequest, _ tokenizer: Tokenizer) throws(InferenceError) -> FormReader? {
+  ///
+  /// `calls` is how the model writes calls, which `tool_choice` may demand.
+  func reader(
+    _ request: GenerationRequest, _ tokenizer: Tokenizer, calls: ToolCallForm
+  ) throws(InferenceError) -> FormReader? {
+    let demanded = Self.demanded(request)
+    if !demanded.isEmpty { return try reader(ofCalls: demanded, request, tokenizer, calls) }
     do throws(GrammarFault) {
       switch request.responseFormat {
       case .text: return nil
@@ -36,6 +42,52 @@ final class AnswerForms: Sendable {
       }
     } catch {
       throw Self.refusal(error)
+    }
+  }
+
+  /// The tools of which one has to be called.
+  private static func demanded(_ request: GenerationRequest) -> [GenerationRequest.Tool] {
+    switch request.toolChoice {
+    case .none, .auto: []
+    case .required: request.tools
+    case .named(let name): request.tools.filter { $0.name == name }
+    }
+  }
+
+  /// Reads an answer that is one call of any of some tools.
+  private func reader(
+    ofCalls tools: [GenerationRequest.Tool], _ request: GenerationRequest, _ tokenizer: Tokenizer, _ form: ToolCallForm
+  ) throws(InferenceError) -> FormReader {
+    var shared: [JSONValue.Member] = []
+    let choices = tools.map { tool -> JSONValue in
+      let parameters =
+        tool.parameters ?? .object([.init("type", "object"), .init("additionalProperties", .bool(false))])
+      for member in parameters.object ?? [] where member.name == "$defs" || member.name == "definitions" {
+        if !shared.contains(where: { $0.name == member.name }) { shared.append(member) }
+      }
+      let members: [JSONValue.Member] = [
+        .init("name", .object([.init("const", .string(tool.name))])), .init(form.argumentsName, parameters),
+      ]
+      return .object([
+        .init("type", "object"), .init("properties", .object(members)),
+        .init("required", .array(["name", .string(form.argumentsName)])), .init("additionalProperties", .bool(false)),
+      ])
+    }
+    let schema = JSONValue.object([.init("anyOf", .array(choices))] + shared)
+    let isStrict = tools.contains(where: \.isStrict)
+    let (before, after) = form.frame
+    do throws(GrammarFault) {
+      guard schema.text.utf8.count <= 4 * Self.mostBytes else {
+        throw GrammarFault("have more than \(4 * Self.mostBytes) bytes")
+      }
+      let key = "calls \(form) \(isStrict) " + schema.text
+      return try FormReader(
+        try masks(key, tokenizer) { () throws(GrammarFault) in
+          try SchemaCompiler.grammar(schema, isStrict: isStrict) { .sequence([.text(before), $0, .text(after)]) }
+        })
+    } catch {
+      throw GenerationRequest.wrong(
+        "tools", "hold a schema that \(error.reason) (at \(error.path.isEmpty ? "its top" : error.path))")
     }
   }
 

@@ -47,6 +47,10 @@ enum NumberRanges {
   /// Numbers between two of the same length.
   private static func same(_ low: ArraySlice<UInt8>, _ high: ArraySlice<UInt8>) -> Form {
     guard let first = low.first, let last = high.first else { return .nothing }
+    // All of them: else each digit would be told apart in two ways, and so on for each after it.
+    if low.allSatisfy({ $0 == 0x30 }), high.allSatisfy({ $0 == 0x39 }) {
+      return .repeated(.set(ByteSet(0x30...0x39)), least: low.count, most: low.count)
+    }
     let (lower, upper) = (low.dropFirst(), high.dropFirst())
     if first == last { return .sequence([.bytes([first]), same(lower, upper)]) }
     let zeros = [UInt8](repeating: 0x30, count: lower.count)[...]

@@ -24,10 +24,15 @@ package struct SchemaCompiler {
   private init(_ root: JSONValue, isStrict: Bool) { (self.root, self.isStrict) = (root, isStrict) }
 
   /// The grammar of JSON texts that fit a schema.
-  package static func grammar(_ schema: JSONValue, isStrict: Bool) throws(GrammarFault) -> Grammar {
+  ///
+  /// `around` makes of it what is written, for example a text before it.
+  package static func grammar(
+    _ schema: JSONValue, isStrict: Bool, around: (Form) -> Form = { $0 }
+  ) throws(GrammarFault) -> Grammar {
     var compiler = SchemaCompiler(schema, isStrict: isStrict)
     let start = compiler.forms.reserve()
-    compiler.forms.set(start, to: try compiler.form(schema, path: ""))
+    let form = try compiler.form(schema, path: "")
+    compiler.forms.set(start, to: around(compiler.forms.add(form)))
     while let next = compiler.pending.popLast() {
       compiler.forms.set(next.rule, to: try compiler.form(next.schema, path: next.path))
     }

@@ -16,6 +16,13 @@ struct AnswerWriter: Sendable {
   private var logprobs: LogprobQueue?
   /// What the answer's text may be; nil for anything.
   private let form: FormReader?
+  /// Takes calls out of the text where tools are offered.
+  private var calls: ToolCallParser?
+  /// The control token that begins calls, and the text that stands for it.
+  private let marker: (token: Int32, bytes: [UInt8])?
+  private let seed: UInt64
+  /// Log-probabilities of text that is kept back.
+  private var kept: [GenerationEvent.TokenLogprob] = []
   private let tokenizer: Tokenizer
   /// The token before the next one.
   private var previous: Int32?
@@ -35,8 +42,15 @@ struct AnswerWriter: Sendable {
     stream = TextStream(stops: request.stops)
     logprobs = request.logprobs.map { LogprobQueue(alternatives: $0) }
     tokenizer = model.tokenizer
-    form = try model.forms.reader(request, model.tokenizer)
     previous = prompt.last
+    let callForm = (try? model.template.get())?.toolForm ?? .tagged
+    form = try model.forms.reader(request, model.tokenizer, calls: callForm)
+    seed = request.sampling.seed
+    let hasTools = !request.offeredTools.isEmpty
+    calls = hasTools ? ToolCallParser(callForm) : nil
+    marker =
+      hasTools
+      ? callForm.marker.flatMap { name in model.tokenizer.special(name).map { ($0, Array(name.utf8)) } } : nil
     self.maxTokens = maxTokens
   }
 
@@ -59,7 +73,8 @@ struct AnswerWriter: Sendable {
       if let likelihoods { logprobs?.add(token, among: likelihoods, tokenizer) }
       let isWhole = try read(token)
       let added = tokenizer.addedBytes(of: token, after: previous)
-      add(stream.add(tokenizer.bytes(of: token), skipping: added), to: &choice)
+      let bytes = marker.flatMap { $0.token == token ? $0.bytes : nil } ?? tokenizer.bytes(of: token)
+      add(stream.add(bytes, skipping: added), to: &choice)
       previous = token
       if stream.stopped || isWhole {
         choice.finish = .stop
@@ -68,6 +83,7 @@ struct AnswerWriter: Sendable {
       }
     }
     if choice.finish != nil { add(stream.finish(), isLast: true, to: &choice) }
+    if choice.finish == .stop, calls.map({ $0.calls > 0 }) ?? false { choice.finish = .toolCalls }
     return choice
   }
 
@@ -94,7 +110,37 @@ struct AnswerWriter: Sendable {
 
   private mutating func add(_ text: String, isLast: Bool = false, to choice: inout Choice) {
     let entries = logprobs?.take(before: stream.givenBytes, all: isLast && !stream.stopped)
-    guard !text.isEmpty || entries?.isEmpty == false else { return }
-    choice.events.append(.text(text, tokens: completionTokens, logprobs: entries))
+    guard calls != nil else {
+      guard !text.isEmpty || entries?.isEmpty == false else { return }
+      choice.events.append(.text(text, tokens: completionTokens, logprobs: entries))
+      return
+    }
+    kept += entries ?? []
+    let before = calls?.calls ?? 0
+    var pieces = text.isEmpty ? [] : calls?.add(text) ?? []
+    if isLast { pieces += calls?.finish() ?? [] }
+    var index = before
+    for piece in pieces {
+      switch piece {
+      case .text(let text):
+        choice.events.append(.text(text, tokens: completionTokens, logprobs: entries == nil ? nil : kept))
+        kept = []
+      case .call(let call):
+        choice.events.append(
+          .toolCall(index: index, id: id(of: call, index), name: call.name, arguments: call.arguments))
+        kept = []
+        index += 1
+      }
+    }
+  }
+
+  /// A name for a call that the same answer always has.
+  private func id(of call: ToolCallParser.Call, _ index: Int) -> String {
+    var message = Array("symbolon.call/1".utf8)
+    message.append(number: seed)
+    message.append(number: UInt32(clamping: index))
+    message.append(slice: call.name.utf8)
+    message.append(slice: call.arguments.utf8)
+    return "call_" + Hexadecimal.text(Array(Digest(of: message).bytes.prefix(12)))
   }
 }

@@ -86,6 +86,12 @@ package struct Tokenizer: Sendable {
     encode(MarkedText(text, authored: authored))
   }
 
+  /// The control or user-defined token of a name, such as `<|python_tag|>`.
+  package func special(_ name: String) -> Int32? {
+    let tokens = encode(name, authored: true)
+    return tokens.count == 1 && isSpecial[Int(tokens[0])] ? tokens[0] : nil
+  }
+
   /// The bytes that a token adds to a text.
   package func bytes(of token: Int32) -> [UInt8] {
     guard token >= 0, Int(token) < vocabularySize else { return [] }
