@@ -39,6 +39,20 @@ extension InferenceLayer {
         .init("model", .path, "The model's .gguf file; looked for in ~/.symbolon/models if not given"),
         .init("messages", .document, "What is said to have been asked, as a JSON file of messages"),
         .init("prompt", .text, "The same, as a text without a template"),
+        .init("operators", .document, "The other side's trace of the first position that differs, a JSON file"),
+      ] + machine),
+    OfflineMethod(
+      "trace",
+      members: [
+        .init("model", .path, "The model's .gguf file", required: true),
+        .init("prompt", .text, "The text whose tokens are computed"),
+        .init("chat", .flag, "Makes a user's message of the prompt, in the model's template"),
+        .init("messages", .document, "A JSON file of messages, in place of a prompt"),
+        .init("receipt", .document, "A receipt's file, in place of a prompt: its prompt and its answer"),
+        .init("position", .integer, "Which token, from 0; the last if not given"),
+        .init("layer", .integer, "This layer alone; the head comes after the last"),
+        .init("reference", .flag, "By the second implementation, which is slow"),
+        .init("compare", .document, "What this command printed elsewhere with --json: where do they differ?"),
       ] + machine),
   ]
 
@@ -50,6 +64,11 @@ extension InferenceLayer {
   /// Computes an answer again.
   func replay(_ call: Call, _ out: Output, _ request: JSON) throws {
     try failing { try ReplayCommand.run(request.text, setting(call, out)) }
+  }
+
+  /// Shows what every operator gave at one position.
+  func trace(_ call: Call, _ out: Output, _ request: JSON) throws {
+    try failing { try TraceCommand.run(request.text, setting(call, out)) }
   }
 
   private func setting(_ call: Call, _ out: Output) -> CommandSetting {

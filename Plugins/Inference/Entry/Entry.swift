@@ -39,6 +39,10 @@ let inference = Plugin(
       streaming: "replay", "Compute an answer again from its receipt, and say whether it is the same", [],
       json("request"), stream: json("events")
     ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.replay(call, out, request) },
+    Method(
+      streaming: "trace", "Show the digest of what every operator gave for one token", [], json("request"),
+      stream: json("events")
+    ) { (layer: InferenceLayer, call: Call, out: Output, request: JSON) in try layer.trace(call, out, request) },
   ],
   offline: InferenceLayer.offline,
   create: { (host: Host) in try InferenceLayer(host) },

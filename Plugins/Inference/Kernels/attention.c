@@ -12,7 +12,7 @@ static void remember(
   uint16_t *keys = column->cache->page[column->position / SYMBOLON_PAGE]
                    + ((size_t)l * (size_t)m->kv_heads + (size_t)head) * symbolon_strip_size(m);
   uint16_t half[SYMBOLON_ROWS];
-  if (!w->ops->halve(x, n, half)) report(w, is_key ? SYMBOLON_OP_KEY : SYMBOLON_OP_VALUE, l, t);
+  if (!w->ops->halve(x, n, half)) report(w, is_key ? SYMBOLON_OP_KEY_ROTATED : SYMBOLON_OP_VALUE, l, t);
   if (!is_key) {
     memcpy(keys + symbolon_strip_keys(m) + position * symbolon_value_stride(m) + (size_t)d, half, (size_t)n * 2);
     return;
@@ -47,6 +47,7 @@ static void rotate_halves(const symbolon_model *m, const symbolon_layer *layer, 
 
 int32_t symbolon_arranges(const symbolon_model *m, int32_t l) { return m->halves || m->layer[l].query_norm; }
 
+/* In the order of the operators, which are numbered from it. */
 enum part { QUERY, KEY, VALUE };
 
 /* Takes rows row...row+n-1 of a projection of column t: on to where the next stage reads them. */
@@ -66,6 +67,7 @@ static void place(symbolon_workspace *w, int32_t l, int32_t t, int32_t part, int
     if (part != VALUE) rotate_neighbours(m, layer, w->columns[t].position, d, run, x + i);
     if (part != QUERY) remember(w, l, t, head, d, run, part == KEY, x + i);
   }
+  if (part != VALUE) observe(w, SYMBOLON_OP_QUERY_ROTATED + part, l, t, row, n, x);
   if (part == QUERY) memcpy(w->query + (size_t)t * (size_t)(m->heads * size) + row, x, (size_t)n * 4);
 }
 
@@ -95,35 +97,41 @@ void symbolon_project(symbolon_workspace *w, int32_t thread, int32_t l, int32_t 
       float out[SYMBOLON_TILE][SYMBOLON_ROWS];
       multiply(w, matrices[part], biases[part], group, v, n, out);
       const int32_t rows = rows_of(matrices[part], group);
+      observe_tile(w, SYMBOLON_OP_QUERY + part, l, t, n, group * SYMBOLON_ROWS, rows, out);
       for (int32_t k = 0; k < n; k++) place(w, l, t + k, part, group * SYMBOLON_ROWS, rows, out[k]);
     }
   }
 }
 
-/* Norms one head, if the layer does, and rotates it. */
-static void arrange_head(symbolon_workspace *w, int32_t l, int32_t position, const float *norm, float *x) {
+/* Norms one head of column t, if the layer does, and rotates it. */
+static void arrange_head(symbolon_workspace *w, int32_t l, int32_t t, int32_t part, int32_t head, float *x) {
   const symbolon_model *m = w->model;
   const symbolon_layer *layer = &m->layer[l];
   /* The fast paths take whole vectors of sixteen. */
   const symbolon_operations *ops =
     m->head_size % 16 == 0 ? w->ops : symbolon_operations_for(SYMBOLON_PATH_SCALAR);
-  if (norm) ops->norm(x, norm, m->head_size, m->epsilon, x);
+  const float *norm = part == QUERY ? layer->query_norm : layer->key_norm;
+  const int32_t position = w->columns[t].position, size = m->head_size;
+  if (norm) {
+    ops->norm(x, norm, size, m->epsilon, x);
+    observe(w, SYMBOLON_OP_QUERY_NORM + part, l, t, head * size, size, x);
+  }
   if (m->halves) rotate_halves(m, layer, position, x);
-  else rotate_neighbours(m, layer, position, 0, m->head_size, x);
+  else rotate_neighbours(m, layer, position, 0, size, x);
+  observe(w, SYMBOLON_OP_QUERY_ROTATED + part, l, t, head * size, size, x);
 }
 
 void symbolon_arrange(symbolon_workspace *w, int32_t thread, int32_t l, int32_t p) {
   (void)thread;
   const symbolon_model *m = w->model;
-  const symbolon_layer *layer = &m->layer[l];
   const int32_t t = p / m->kv_heads, group = p % m->kv_heads, ratio = m->heads / m->kv_heads, size = m->head_size;
-  const int32_t position = w->columns[t].position;
   float *key = w->key + (size_t)p * (size_t)size;
-  arrange_head(w, l, position, layer->key_norm, key);
+  arrange_head(w, l, t, KEY, group, key);
   for (int32_t d = 0; d < size; d += SYMBOLON_ROWS)
     remember(w, l, t, group, d, size - d < SYMBOLON_ROWS ? size - d : SYMBOLON_ROWS, 1, key + d);
   float *query = w->query + (size_t)(t * m->heads + group * ratio) * (size_t)size;
-  for (int32_t h = 0; h < ratio; h++) arrange_head(w, l, position, layer->query_norm, query + (size_t)h * (size_t)size);
+  for (int32_t h = 0; h < ratio; h++)
+    arrange_head(w, l, t, QUERY, group * ratio + h, query + (size_t)h * (size_t)size);
 }
 
 /* Attention of at most twelve (column, head) pairs that share a kv head and a sequence. */
@@ -157,6 +165,7 @@ static void attend(
   w->ops->values(p, firsts, ends, scale, count, padded, values, wide);
   for (int32_t i = 0; i < count; i++) {
     if (wide[i] != out[i]) memcpy(out[i], wide[i], (size_t)d * 4);
+    observe(w, SYMBOLON_OP_ATTENTION, l, column[i], head[i] * d, d, out[i]);
     if (d % 32 == 0 && !quantise(w, &w->attended, column[i], head[i] * d, d))
       report(w, SYMBOLON_OP_ATTENTION, l, column[i]);
   }

@@ -31,21 +31,29 @@ static void embed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
   symbolon_dequantise_row(m->embedding_type, m->width, row, x);
   if (m->embedding_scale != 1.0f)
     for (int32_t i = 0; i < m->width; i++) x[i] = x[i] * m->embedding_scale;
+  observe(w, SYMBOLON_OP_EMBEDDING, 0, t, 0, m->width, x);
 }
 
-/* residual[t] += norm(product[t]), where the family norms what it adds. */
-static void settle(symbolon_workspace *w, int32_t t, const float *weight) {
-  if (!weight) return;
+/* residual[t] += norm(product[t]), where the family norms what it adds; else it was added before. `operation` is that of
+ * the norm, and the next is that of the residual. */
+static void settle(symbolon_workspace *w, int32_t t, int32_t l, int32_t operation, const float *weight) {
   const int32_t e = w->model->width;
   float *x = w->residual + (size_t)t * (size_t)e, *y = w->product + (size_t)t * (size_t)e;
-  w->ops->norm(y, weight, e, w->model->epsilon, y);
-  for (int32_t i = 0; i < e; i++) x[i] = x[i] + y[i];
+  if (weight) {
+    w->ops->norm(y, weight, e, w->model->epsilon, y);
+    observe(w, operation, l, t, 0, e, y);
+    for (int32_t i = 0; i < e; i++) x[i] = x[i] + y[i];
+  }
+  observe(w, operation + 1, l, t, 0, e, x);
 }
 
 /* normed[row] = norm(residual[t]), as f32 and A32; whether all are finite. */
-static int32_t normalise(symbolon_workspace *w, int32_t t, int32_t row, const float *weight) {
+static int32_t normalise(
+  symbolon_workspace *w, int32_t t, int32_t row, int32_t l, int32_t operation, const float *weight) {
   const size_t e = (size_t)w->model->width;
-  w->ops->norm(w->residual + (size_t)t * e, weight, (int32_t)e, w->model->epsilon, w->normed.x + (size_t)row * e);
+  float *y = w->normed.x + (size_t)row * e;
+  w->ops->norm(w->residual + (size_t)t * e, weight, (int32_t)e, w->model->epsilon, y);
+  observe(w, operation, l, t, 0, (int32_t)e, y);
   return quantise(w, &w->normed, row, 0, (int32_t)e);
 }
 
@@ -53,30 +61,32 @@ static int32_t normalise(symbolon_workspace *w, int32_t t, int32_t row, const fl
 static void blame(symbolon_workspace *w, int32_t t, int32_t l, int32_t norm) {
   if (all_finite(w->residual + (size_t)t * (size_t)w->model->width, w->model->width)) report(w, norm, l, t);
   else if (l == 0) report(w, SYMBOLON_OP_EMBEDDING, 0, t);
-  else report(w, SYMBOLON_OP_RESIDUAL, l - 1, t);
+  else report(w, SYMBOLON_OP_FEED_RESIDUAL, l - 1, t);
 }
 
 static void attention_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
   (void)thread;
   const symbolon_layer *layer = &w->model->layer[l];
-  if (l > 0) settle(w, t, layer[-1].feed_post_norm);
-  if (!normalise(w, t, t, layer->attention_norm)) blame(w, t, l, SYMBOLON_OP_ATTENTION_NORM);
+  if (l > 0) settle(w, t, l - 1, SYMBOLON_OP_FEED_POST_NORM, layer[-1].feed_post_norm);
+  if (!normalise(w, t, t, l, SYMBOLON_OP_ATTENTION_NORM, layer->attention_norm))
+    blame(w, t, l, SYMBOLON_OP_ATTENTION_NORM);
 }
 
 static void feed_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
   (void)thread;
   const symbolon_layer *layer = &w->model->layer[l];
-  settle(w, t, layer->attention_post_norm);
-  if (!normalise(w, t, t, layer->feed_norm)) report(w, SYMBOLON_OP_FEED_NORM, l, t);
+  settle(w, t, l, SYMBOLON_OP_ATTENTION_POST_NORM, layer->attention_post_norm);
+  if (!normalise(w, t, t, l, SYMBOLON_OP_FEED_NORM, layer->feed_norm)) report(w, SYMBOLON_OP_FEED_NORM, l, t);
 }
 
 /* The last norm of column t, into its row of normed, and into its hidden row. */
 static void last_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t t) {
   (void)thread;
   const symbolon_model *m = w->model;
-  settle(w, t, m->layer[l - 1].feed_post_norm);
+  settle(w, t, l - 1, SYMBOLON_OP_FEED_POST_NORM, m->layer[l - 1].feed_post_norm);
   const int32_t row = w->logit_row[t], hidden = w->hidden_row[t];
-  if (row >= 0 && !normalise(w, t, row, m->output_norm)) blame(w, t, l, SYMBOLON_OP_OUTPUT_NORM);
+  if (row >= 0 && !normalise(w, t, row, l, SYMBOLON_OP_OUTPUT_NORM, m->output_norm))
+    blame(w, t, l, SYMBOLON_OP_OUTPUT_NORM);
   if (hidden < 0) return;
   float *y = w->hidden + (size_t)hidden * (size_t)m->width;
   w->ops->norm(w->residual + (size_t)t * (size_t)m->width, m->output_norm, m->width, m->epsilon, y);
@@ -85,7 +95,7 @@ static void last_norm(symbolon_workspace *w, int32_t thread, int32_t l, int32_t 
 
 /* residual += W.input + bias for 32 rows, or product = that, where a norm comes between. */
 static void add(symbolon_workspace *w, const symbolon_matrix *matrix, const float *bias, const activations *input,
-                int32_t settles, int32_t c) {
+                int32_t settles, int32_t operation, int32_t l, int32_t c) {
   const size_t e = (size_t)w->model->width;
   for (int32_t t = 0; t < w->count; t += SYMBOLON_TILE) {
     symbolon_vector v[SYMBOLON_TILE];
@@ -93,6 +103,7 @@ static void add(symbolon_workspace *w, const symbolon_matrix *matrix, const floa
     for (int32_t row = c * ROWS; row < (c + 1) * ROWS; row += SYMBOLON_ROWS) {
       float out[SYMBOLON_TILE][SYMBOLON_ROWS];
       multiply(w, matrix, bias, row / SYMBOLON_ROWS, v, n, out);
+      observe_tile(w, operation, l, t, n, row, SYMBOLON_ROWS, out);
       for (int32_t i = 0; i < n; i++) {
         const size_t at = (size_t)(t + i) * e + (size_t)row;
         if (settles) {
@@ -109,13 +120,14 @@ static void add(symbolon_workspace *w, const symbolon_matrix *matrix, const floa
 static void output(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
   (void)thread;
   const symbolon_layer *layer = &w->model->layer[l];
-  add(w, &layer->output, layer->output_bias, &w->attended, layer->attention_post_norm != NULL, c);
+  const int32_t settles = layer->attention_post_norm != NULL;
+  add(w, &layer->output, layer->output_bias, &w->attended, settles, SYMBOLON_OP_ATTENTION_OUTPUT, l, c);
 }
 
 static void down(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
   (void)thread;
   const symbolon_layer *layer = &w->model->layer[l];
-  add(w, &layer->down, layer->down_bias, &w->fed, layer->feed_post_norm != NULL, c);
+  add(w, &layer->down, layer->down_bias, &w->fed, layer->feed_post_norm != NULL, SYMBOLON_OP_DOWN, l, c);
 }
 
 /* fed = f(gate.normed) * up.normed for 32 rows, as f32 and A32. */
@@ -132,14 +144,18 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
       const int32_t group = (c * ROWS + row) / SYMBOLON_ROWS;
       float out[SYMBOLON_TILE][SYMBOLON_ROWS];
       multiply(w, &layer->gate, layer->gate_bias, group, v, n, out);
+      observe_tile(w, SYMBOLON_OP_GATE, l, t, n, group * SYMBOLON_ROWS, SYMBOLON_ROWS, out);
       for (int32_t i = 0; i < n; i++)
         memcpy(w->fed.x + (size_t)(t + i) * f + c * ROWS + row, out[i], sizeof out[i]);
       multiply(w, &layer->up, layer->up_bias, group, v, n, out);
+      observe_tile(w, SYMBOLON_OP_UP, l, t, n, group * SYMBOLON_ROWS, SYMBOLON_ROWS, out);
       for (int32_t i = 0; i < n; i++) memcpy(up + (t + i) * ROWS + row, out[i], sizeof out[i]);
     }
   }
   for (int32_t t = 0; t < w->count; t++) {
-    w->ops->gate(w->model->gate, w->fed.x + (size_t)t * f + c * ROWS, up + t * ROWS, ROWS);
+    float *gated = w->fed.x + (size_t)t * f + c * ROWS;
+    w->ops->gate(w->model->gate, gated, up + t * ROWS, ROWS);
+    observe(w, SYMBOLON_OP_GATED, l, t, c * ROWS, ROWS, gated);
     if (!quantise(w, &w->fed, t, c * ROWS, ROWS)) report(w, SYMBOLON_OP_GATED, l, t);
   }
 }
@@ -147,7 +163,7 @@ static void feed(symbolon_workspace *w, int32_t thread, int32_t l, int32_t c) {
 /* The digest of x_L of a column that wants a leaf: nobody else may have looked at it. */
 static void last_leaf(symbolon_workspace *w, int32_t l, int32_t p) {
   const int32_t t = w->leaves.column[p], e = w->model->width;
-  if (!all_finite(w->residual + (size_t)t * (size_t)e, e)) report(w, SYMBOLON_OP_RESIDUAL, l - 1, t);
+  if (!all_finite(w->residual + (size_t)t * (size_t)e, e)) report(w, SYMBOLON_OP_FEED_RESIDUAL, l - 1, t);
   symbolon_leaves_residual(&w->leaves, w->model, w->residual, l, p);
 }
 
@@ -207,6 +223,17 @@ static void itemise(symbolon_workspace *w) {
   w->item[w->items] = w->count;
 }
 
+/* Keeps the logits of observed columns: rows of the head are not those of columns. */
+static void observe_logits(symbolon_workspace *w) {
+  const int32_t vocabulary = w->model->vocabulary;
+  for (int32_t i = 0; i < w->observation.count; i++) {
+    const int32_t t = w->observation.column[i];
+    if (w->logit_row[t] < 0) continue;
+    const float *row = w->logits + (size_t)w->logit_row[t] * (size_t)vocabulary;
+    observe(w, SYMBOLON_OP_LOGITS, w->model->layers, t, 0, vocabulary, row);
+  }
+}
+
 symbolon_fault symbolon_forward(
   symbolon_workspace *w, symbolon_pool *pool, const symbolon_column *columns, int32_t count) {
   w->columns = columns;
@@ -221,7 +248,9 @@ symbolon_fault symbolon_forward(
   atomic_store(&w->fault, ~0u);
   itemise(w);
   symbolon_leaves_begin(&w->leaves, columns, count);
+  symbolon_observation_begin(&w->observation, columns, count);
   symbolon_pool_run(pool, step, w);
+  observe_logits(w);
   const unsigned code = atomic_load(&w->fault);
   if (code == ~0u) return (symbolon_fault){0, 0, 0};
   const unsigned place = code / OPERATIONS, layers = (unsigned)w->model->layers + 1;

@@ -52,6 +52,19 @@ static inline void multiply(const symbolon_workspace *w, const symbolon_matrix *
     for (int32_t r = 0; r < rows; r++) out[i][r] = out[i][r] + bias[group * SYMBOLON_ROWS + r];
 }
 
+/* Keeps values from...from+n-1 of an operator of column `t`, if anybody looks. */
+static inline void observe(
+  symbolon_workspace *w, int32_t operation, int32_t l, int32_t t, int32_t from, int32_t n, const float *x) {
+  if (w->observation.count > 0) symbolon_observe(&w->observation, w->model, operation, l, t, from, n, x);
+}
+
+/* The same for `n` columns from `first`, `rows` values of each. */
+static inline void observe_tile(symbolon_workspace *w, int32_t operation, int32_t l, int32_t first, int32_t n,
+                                int32_t from, int32_t rows, float (*out)[SYMBOLON_ROWS]) {
+  if (w->observation.count == 0) return;
+  for (int32_t i = 0; i < n; i++) observe(w, operation, l, first + i, from, rows, out[i]);
+}
+
 /* The stages of attention.c, in order. */
 
 /* query, key, value = W.normed for two groups of rows; where no whole heads are needed, rotated and into the cache. */

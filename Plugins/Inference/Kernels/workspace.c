@@ -80,6 +80,7 @@ void symbolon_workspace_destroy(symbolon_workspace *w) {
   free(w->up);
   free(w->stage);
   symbolon_leaves_destroy(&w->leaves);
+  symbolon_observation_destroy(&w->observation);
   free(w);
 }
 

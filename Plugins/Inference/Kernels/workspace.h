@@ -10,6 +10,7 @@
 #include "include/forward.h"
 #include "include/operations.h"
 #include "leaves.h"
+#include "observe.h"
 
 /* Rows that one claim of a matrix stage covers: one A32 block of the next stage's input. */
 enum { ROWS = 32, HEAD_ROWS = 128 };
@@ -44,6 +45,7 @@ struct symbolon_workspace {
   float *up;              /* [thread][T][32] */
   symbolon_counter *stage; /* [stages][1 + threads]: pieces that are complete, then those claimed of each share */
   symbolon_leaves leaves; /* what the trace commits to */
+  symbolon_observation observation; /* what operators gave */
   atomic_uint fault;      /* smallest fault code, ~0 for none */
 };
 

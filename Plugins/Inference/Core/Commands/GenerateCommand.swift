@@ -21,15 +21,8 @@ package enum GenerateCommand {
       wantsReceipt = asked || file != nil || wantsDigests
       let isChat = try fields.bool("chat") ?? false
       let own: Set<String> = ["model", "threads", "isa", "receipt", "receipt_file", "digests", "chat"]
-      var members = (document.object ?? []).filter { !own.contains($0.name) }
-      if isChat {
-        guard let prompt = document["prompt"]?.string, document["messages"] == nil else {
-          throw GenerationRequest.wrong("chat", "makes a message of `prompt`, so give that and no `messages`")
-        }
-        members.removeAll { $0.name == "prompt" }
-        let message = JSONValue.object([.init("role", "user"), .init("content", .string(prompt))])
-        members.append(.init("messages", .array([message])))
-      }
+      let members = try CommandPrompt.members(
+        (document.object ?? []).filter { !own.contains($0.name) }, isChat: isChat)
       let seed = try setting.seed()
       var request = try GenerationRequest(json: JSONValue.object(members).text, seed: seed)
       request.receipt = true

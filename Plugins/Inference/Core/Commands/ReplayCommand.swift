@@ -10,11 +10,14 @@ package enum ReplayCommand {
     let named = try fields.text("model")
     let machine = try CommandMachine(&fields)
     let conversation = try conversation(&fields)
+    let operators = try fields.take("operators").map { json throws(InferenceError) in
+      try PositionTrace(json: json).whole()
+    }
     try fields.finish()
     let (path, hash) = try named.map { try known($0) } ?? find(receipt.statement.model, setting)
     let pool = try WorkerPool(threads: machine.threads)
     let model = try Model(path: path, pool: pool)
-    let replay = Replay(receipt, model: model, modelHash: hash, conversation: conversation)
+    let replay = Replay(receipt, model: model, modelHash: hash, conversation: conversation, operators: operators)
     let began = monotonicNanoseconds()
     let report = try replay.run(pool: pool, path: machine.path, isCancelled: setting.isCancelled) { done, total in
       if done % 32 == 0 { try setting.progress("replaying", done, of: total) }
@@ -33,7 +36,8 @@ package enum ReplayCommand {
     if report.isEqual {
       lines.append("Equal: the answer came out again, bit for bit.")
     } else if let difference = report.difference {
-      let cause = difference.operatorName.map { ", operator \($0)" } ?? ""
+      let layer = difference.layer.map { ", layer \($0)" } ?? ""
+      let cause = layer + (difference.operatorName.map { ", operator \($0)" } ?? "")
       lines.append("Different: first at position \(difference.position), token \(difference.token)\(cause).")
     } else {
       lines.append("Different: what was computed is equal, but the receipt does not hold.")
@@ -47,7 +51,8 @@ package enum ReplayCommand {
     return try GenerationRequest(json: JSONValue.object(members).text, seed: 0).prompt
   }
 
-  private static func known(_ path: String) throws(InferenceError) -> (String, String) {
+  /// The model at a path, and the hash of its file.
+  static func known(_ path: String) throws(InferenceError) -> (String, String) {
     let path = try CommandFile.model(path)
     return (path, try VerifiedHashes(folder: nil).sha256(of: try MappedFile(path)))
   }

@@ -32,10 +32,12 @@ package final class Session {
     package let wantsHidden: Bool
     /// Whether the step gives the digests that the column's leaf commits to.
     package let wantsLeaf: Bool
+    /// Whether the step gives what every operator gave at this column; the last two only with logits.
+    package let wantsOperators: Bool
 
     package init(
       token: Int32, position: Int, cache: SequenceCache, wantsLogits: Bool, wantsHidden: Bool = false,
-      wantsLeaf: Bool = false
+      wantsLeaf: Bool = false, wantsOperators: Bool = false
     ) {
       self.token = token
       self.position = position
@@ -43,6 +45,7 @@ package final class Session {
       self.wantsLogits = wantsLogits
       self.wantsHidden = wantsHidden
       self.wantsLeaf = wantsLeaf
+      self.wantsOperators = wantsOperators
     }
   }
 
@@ -55,26 +58,32 @@ package final class Session {
   package let path: Int32
   package let columns: Int
   package let logitRows: Int
+  private let observed: Int
   /// The hidden rows of the last step, [wanting column][width], valid until the next.
   package private(set) var hidden = UnsafeBufferPointer<Float>(start: nil, count: 0)
 
   /// The columns of the last step that wanted leaves.
   private var traced: [(position: Int, token: Int32)] = []
 
-  /// Buffers for `columns` columns, `logitRows` of which may want logits; `path` picks the instruction set.
+  /// Buffers for `columns` columns, `logitRows` of which may want logits and `observed` of which operators; `path` picks
+  /// the instruction set.
   package init(
-    _ model: Model, pool: WorkerPool, columns: Int = Session.mostColumns, logitRows: Int, path: Int32? = nil
+    _ model: Model, pool: WorkerPool, columns: Int = Session.mostColumns, logitRows: Int, observed: Int = 0,
+    path: Int32? = nil
   ) throws(InferenceError) {
     self.model = model
     self.pool = pool
     self.columns = min(columns, Session.mostColumns)
     self.logitRows = logitRows
+    self.observed = observed
     self.path = path ?? symbolon_path_best()
     guard
       let workspace = symbolon_workspace_create(
         model.handle, Int32(pool.threads), Int32(self.columns), Int32(logitRows), self.path)
-    else {
-      throw InferenceError(.exhausted, "out_of_memory", "No memory for the engine's buffers: free some.")
+    else { throw Self.noMemory }
+    guard observed == 0 || symbolon_workspace_observe(workspace, Int32(observed)) != 0 else {
+      symbolon_workspace_destroy(workspace)
+      throw Self.noMemory
     }
     self.workspace = workspace
     precondition(Digest.isReady, "libsodium does not start on this machine")
@@ -85,6 +94,10 @@ package final class Session {
   }
 
   deinit { symbolon_workspace_destroy(workspace) }
+
+  private static var noMemory: InferenceError {
+    InferenceError(.exhausted, "out_of_memory", "No memory for the engine's buffers: free some.")
+  }
 
   /// Runs one step: columns of one sequence are adjacent and ascending, and any number of them may want logits.
   ///
@@ -98,8 +111,9 @@ package final class Session {
       return symbolon_column(
         token: column.token, position: Int32(column.position), cache: column.cache.handle,
         wants_logits: column.wantsLogits ? 1 : 0, wants_hidden: column.wantsHidden ? 1 : 0,
-        wants_leaf: column.wantsLeaf ? 1 : 0)
+        wants_leaf: column.wantsLeaf ? 1 : 0, wants_operators: column.wantsOperators ? 1 : 0)
     }
+    precondition(columns.count { $0.wantsOperators } <= observed, "a step observes at most \(observed) columns")
     let wanting = columns.count { $0.wantsLogits }
     precondition(wanting <= logitRows, "a step gives at most \(logitRows) rows of logits")
     let fault = symbolon_forward(workspace, pool.handle, batch, Int32(batch.count))
@@ -125,6 +139,24 @@ package final class Session {
       digests: stride(from: 0, to: bytes.count, by: Digest.size).compactMap {
         Digest(bytes[$0..<$0 + Digest.size])
       })
+  }
+
+  /// What every operator gave in the n-th column of the last step that wanted that, in their order.
+  package func operators(_ index: Int) -> OperatorTrace {
+    var trace = OperatorTrace()
+    func add(_ operation: Operator, _ layer: Int) {
+      var count: Int32 = 0
+      let values = symbolon_observed(workspace, Int32(index), operation.rawValue, Int32(layer), &count)
+      guard let values else { return }
+      trace.add(operation.rawValue, layer: layer, UnsafeBufferPointer(start: values, count: Int(count)))
+    }
+    add(.embedding, 0)
+    for layer in 0..<model.sizes.layers {
+      for operation in Operator.ofLayer { add(operation, layer) }
+    }
+    add(.outputNorm, model.sizes.layers)
+    add(.logits, model.sizes.layers)
+    return trace
   }
 
   private func bytes(ofLeaf index: Int) -> UnsafeRawBufferPointer {

@@ -5,6 +5,8 @@ struct Prefill {
     let digests: PositionDigests
     /// The row of logits behind it, where rows were wanted; the visitor may change it.
     let row: UnsafeMutableBufferPointer<Float>?
+    /// What every operator gave, at the position that is observed.
+    let operators: OperatorTrace?
   }
 
   /// Rows of logits of one step: memory grows with them, and beyond these speed does not.
@@ -16,10 +18,10 @@ struct Prefill {
   /// The instruction set that computes.
   var path: Int32 { session.path }
 
-  /// Takes the buffers for steps of a model.
-  init(_ model: Model, pool: WorkerPool, path: Int32? = nil) throws(InferenceError) {
+  /// Takes the buffers for steps of a model; `observes` is whether a run may observe a position.
+  init(_ model: Model, pool: WorkerPool, observes: Bool = false, path: Int32? = nil) throws(InferenceError) {
     self.model = model
-    session = try Session(model, pool: pool, logitRows: Self.mostRows, path: path)
+    session = try Session(model, pool: pool, logitRows: Self.mostRows, observed: observes ? 1 : 0, path: path)
   }
 
   /// Refuses tokens that the model cannot be fed.
@@ -41,7 +43,8 @@ struct Prefill {
 
   /// Runs the tokens from position 0, until `visit` gives false; rows are wanted from position `first` on.
   func run(
-    _ tokens: [Int32], rowsFrom first: Int, isCancelled: () -> Bool = { false }, visit: (Position) throws -> Bool
+    _ tokens: [Int32], rowsFrom first: Int, observing observed: Int? = nil, isCancelled: () -> Bool = { false },
+    visit: (Position) throws -> Bool
   ) throws {
     try Self.check(tokens, model)
     let cache = try SequenceCache(model, positions: tokens.count)
@@ -53,7 +56,8 @@ struct Prefill {
       let end = min(start + session.columns, tokens.count, firstRow + Self.mostRows)
       let columns = (start..<end).map { position in
         Session.Column(
-          token: tokens[position], position: position, cache: cache, wantsLogits: position >= first, wantsLeaf: true)
+          token: tokens[position], position: position, cache: cache, wantsLogits: position >= first, wantsLeaf: true,
+          wantsOperators: position == observed)
       }
       let logits: UnsafeBufferPointer<Float>
       do throws(StepFailure) { logits = try session.step(columns) } catch { throw error.error }
@@ -62,7 +66,8 @@ struct Prefill {
         let row = (position - firstRow) * vocabulary
         let seen = Position(
           digests: session.digests(position - start),
-          row: position < first ? nil : UnsafeMutableBufferPointer(rebasing: rows[row..<row + vocabulary]))
+          row: position < first ? nil : UnsafeMutableBufferPointer(rebasing: rows[row..<row + vocabulary]),
+          operators: position == observed ? session.operators(0) : nil)
         guard try visit(seen) else { return }
       }
       start = end

@@ -16,6 +16,8 @@ extension Replay {
     package enum Difference: Equatable, Sendable {
       /// A position was computed otherwise; `place` is the first digest that differs, if the receipt has them.
       case computation(position: Int, token: Int32, place: PositionDigests.Place?)
+      /// The same, and which operator of which layer was the first to give something else.
+      case operation(position: Int, token: Int32, OperatorTrace.Step)
       /// The same logits lead to another token.
       case choice(position: Int, claimed: Int32, found: Int32)
       /// The same tokens, but by the parameters the answer ends here, or does not.
@@ -49,14 +51,18 @@ extension Replay.Report.Difference {
   /// The position of the first token that differs.
   package var position: Int {
     switch self {
-    case .computation(let position, _, _), .choice(let position, _, _), .ending(let position, _, _): position
+    case .computation(let position, _, _), .operation(let position, _, _), .choice(let position, _, _),
+      .ending(let position, _, _):
+      position
     }
   }
 
   /// The token that the receipt has there.
   package var token: Int32 {
     switch self {
-    case .computation(_, let token, _), .choice(_, let token, _), .ending(_, let token, _): token
+    case .computation(_, let token, _), .operation(_, let token, _), .choice(_, let token, _),
+      .ending(_, let token, _):
+      token
     }
   }
 
@@ -64,7 +70,17 @@ extension Replay.Report.Difference {
   package var operatorName: String? {
     switch self {
     case .computation(_, _, let place): place.map { $0.operators.map(\.name).joined(separator: " or ") }
+    case .operation(_, _, let step): step.name
     case .choice, .ending: "sampling"
+    }
+  }
+
+  /// The layer of that operator; nil for none or unknown.
+  package var layer: Int? {
+    switch self {
+    case .computation(_, _, let place): place?.layer
+    case .operation(_, _, let step): step.layer
+    case .choice, .ending: nil
     }
   }
 
@@ -75,6 +91,8 @@ extension Replay.Report.Difference {
       "position \(position) (token \(token)) differs first in \(place)."
     case .computation(let position, let token, nil):
       "position \(position) (token \(token)) was computed otherwise; a receipt with --digests tells in which layer."
+    case .operation(let position, let token, let step):
+      "position \(position) (token \(token)) differs first in operator \(step.name) of layer \(step.layer)."
     case .choice(let position, let claimed, let found):
       "position \(position) has token \(claimed), but token \(found) is what is chosen there."
     case .ending(let position, let token, true):
@@ -89,11 +107,8 @@ extension Replay.Report.Difference {
       .init("position", .number("\(position)")), .init("token", .number("\(token)")),
     ]
     if let operatorName { members.append(.init("operator", .string(operatorName))) }
-    switch self {
-    case .computation(_, _, let place?): members.append(.init("layer", .number("\(place.layer)")))
-    case .choice(_, _, let found): members.append(.init("found", .number("\(found)")))
-    case .computation(_, _, nil), .ending: break
-    }
+    if let layer { members.append(.init("layer", .number("\(layer)"))) }
+    if case .choice(_, _, let found) = self { members.append(.init("found", .number("\(found)"))) }
     return .object(members + [.init("sentence", .string(sentence))])
   }
 }

@@ -9,11 +9,15 @@ package struct Replay {
   package let modelHash: String
   /// What the model is said to have been asked; nil when nobody says.
   package var conversation: GenerationRequest.Prompt?
+  /// What the other side says its operators gave at the first position that differs; nil when it says nothing.
+  package var operators: PositionTrace?
 
   package init(
-    _ receipt: Receipt, model: Model, modelHash: String, conversation: GenerationRequest.Prompt? = nil
+    _ receipt: Receipt, model: Model, modelHash: String, conversation: GenerationRequest.Prompt? = nil,
+    operators: PositionTrace? = nil
   ) {
-    (self.receipt, self.model, self.modelHash, self.conversation) = (receipt, model, modelHash, conversation)
+    (self.receipt, self.model, self.modelHash) = (receipt, model, modelHash)
+    (self.conversation, self.operators) = (conversation, operators)
   }
 
   /// Computes and compares; `progress` hears how many of how many positions are done.
@@ -57,6 +61,7 @@ package struct Replay {
       try progress(trace.count, tokens.count)
       return true
     }
+    try locate(&report, pool: pool, path: path, isCancelled: isCancelled)
     let isWhole = trace.count == tokens.count && trace.root == receipt.statement.traceRoot
     report.traceRoot = trace.count == tokens.count ? trace.root : nil
     report.checks += [
@@ -70,6 +75,31 @@ package struct Replay {
         no: "The answer does not come out again: \(report.difference?.sentence ?? "")"),
     ]
     return report
+  }
+
+  /// Finds the operator that was the first to go apart, if the other side told what its own gave there.
+  private func locate(
+    _ report: inout Report, pool: WorkerPool, path: Int32?, isCancelled: () -> Bool
+  ) throws {
+    guard let operators, case .computation(let position, let token, _) = report.difference else { return }
+    let theirs = operators.digests
+    let isThere = theirs.position == position && theirs.token == token
+    let isSigned =
+      isThere && receipt.opening.leaves.indices.contains(position)
+      && theirs.leaf == receipt.opening.leaves[position]
+    report.checks.append(
+      Report.Check(
+        "operators", isSigned, yes: "The operators lead to the leaf of position \(position) that was signed.",
+        no: isThere
+          ? "The operators do not lead to the leaf of position \(position) that was signed: they are of another run."
+          : "The operators are of position \(theirs.position) (token \(theirs.token)), but the first difference is at "
+            + "position \(position) (token \(token)): ask the other side for that."))
+    guard isSigned else { return }
+    let own = try PositionTrace(
+      model, modelHash: modelHash, Array(receipt.fed[...position]), pool: pool, path: path, isCancelled: isCancelled)
+    if let step = own.operators.firstDifference(from: operators.operators) {
+      report.difference = .operation(position: position, token: token, step)
+    }
   }
 
   /// What can be said before anything is computed.

@@ -1,7 +1,7 @@
 /// The operators of one position, in the order in which the arithmetic computes them.
 ///
 /// Numbers and names are those of `docs/arithmetic.md`, section 12, and of the kernels.
-package enum Operator: Int32, CaseIterable, Sendable {
+package enum Operator: Int32, CaseIterable, Comparable, Sendable {
   case embedding = 1
   case attentionNorm
   case query, key, value
@@ -14,6 +14,11 @@ package enum Operator: Int32, CaseIterable, Sendable {
   case feedPostNorm, feedResidual
   case outputNorm
   case logits
+
+  /// Those that a layer has, in order.
+  package static let ofLayer = allCases.filter { $0 > .embedding && $0 < .outputNorm }
+
+  package static func < (one: Operator, other: Operator) -> Bool { one.rawValue < other.rawValue }
 
   /// The name that users see: `attention_norm`.
   package var name: String {
@@ -50,6 +55,9 @@ package struct OperatorTrace: Equatable, Sendable {
 
   /// A trace that another engine gave.
   package init(_ steps: [Step]) { self.steps = steps }
+
+  /// The results of one layer alone.
+  package func only(layer: Int) -> OperatorTrace { OperatorTrace(steps.filter { $0.layer == layer }) }
 
   /// Takes note of a result.
   package mutating func add(_ number: Int32, layer: Int, _ values: UnsafeBufferPointer<Float>) {

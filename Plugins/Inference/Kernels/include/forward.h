@@ -71,20 +71,34 @@ typedef struct symbolon_column {
   int32_t wants_logits; /* 0 or 1: a row of logits */
   int32_t wants_hidden; /* 0 or 1: a row of what the head reads, the normed residual */
   int32_t wants_leaf;   /* 0 or 1: the digests that its leaf of the trace commits to */
+  int32_t wants_operators; /* 0 or 1: what every operator gave, where `symbolon_workspace_observe` made room */
 } symbolon_column;
 
-/* Where a step looks for faults, numbered as the operators of docs/arithmetic.md, section 12. */
+/* The operators of docs/arithmetic.md, section 12, by their numbers. */
 enum symbolon_operation {
   SYMBOLON_OP_NONE = 0,
   SYMBOLON_OP_EMBEDDING = 1,
   SYMBOLON_OP_ATTENTION_NORM = 2,
+  SYMBOLON_OP_QUERY = 3,
+  SYMBOLON_OP_KEY = 4,
   SYMBOLON_OP_VALUE = 5,
-  SYMBOLON_OP_KEY = 9,
+  SYMBOLON_OP_QUERY_NORM = 6,
+  SYMBOLON_OP_KEY_NORM = 7,
+  SYMBOLON_OP_QUERY_ROTATED = 8,
+  SYMBOLON_OP_KEY_ROTATED = 9,
   SYMBOLON_OP_ATTENTION = 10,
+  SYMBOLON_OP_ATTENTION_OUTPUT = 11,
+  SYMBOLON_OP_ATTENTION_POST_NORM = 12,
+  SYMBOLON_OP_ATTENTION_RESIDUAL = 13,
   SYMBOLON_OP_FEED_NORM = 14,
+  SYMBOLON_OP_GATE = 15,
+  SYMBOLON_OP_UP = 16,
   SYMBOLON_OP_GATED = 17,
-  SYMBOLON_OP_RESIDUAL = 20,
+  SYMBOLON_OP_DOWN = 18,
+  SYMBOLON_OP_FEED_POST_NORM = 19,
+  SYMBOLON_OP_FEED_RESIDUAL = 20,
   SYMBOLON_OP_OUTPUT_NORM = 21,
+  SYMBOLON_OP_LOGITS = 22,
 };
 
 /* The first value of a column that is not finite (or, for keys and values, beyond binary16), of the lowest faulty
@@ -110,6 +124,9 @@ void symbolon_workspace_destroy(symbolon_workspace *workspace);
 /* Lets columns want leaves: their digests are taken with `hash`. */
 void symbolon_workspace_hash(symbolon_workspace *workspace, symbolon_hash *hash);
 
+/* Makes room for `columns` columns of a step that want operators, 1 at least. 0 when memory is out. */
+int32_t symbolon_workspace_observe(symbolon_workspace *workspace, int32_t columns);
+
 /* Runs one step. Writes each column's keys and values into its cache and, for the columns that want them, rows of logits
  * and hidden rows, both in column order. Blocks; the calling thread works too. Returns the first fault. */
 symbolon_fault symbolon_forward(
@@ -124,5 +141,11 @@ const float *symbolon_hidden(const symbolon_workspace *workspace);
 /* Digests [column that wanted a leaf][2 * layers + 1][32] of the last step, in column order: of x_0, and for each layer
  * of its row of keys and values and of what it handed on. */
 const uint8_t *symbolon_digests(const symbolon_workspace *workspace);
+
+/* What an operator gave in the last step, in the `index`-th column that wanted operators, and the number of values; NULL
+ * and 0 for what the model or the column does not have. `l` is 0 for the embedding, and the number of layers for
+ * SYMBOLON_OP_OUTPUT_NORM and SYMBOLON_OP_LOGITS, which columns have that want logits. */
+const float *symbolon_observed(
+  const symbolon_workspace *workspace, int32_t index, int32_t operation, int32_t l, int32_t *count);
 
 #endif
