@@ -65,8 +65,9 @@ package final class Session {
   /// The columns of the last step that wanted leaves.
   private var traced: [(position: Int, token: Int32)] = []
 
-  /// Buffers for `columns` columns, `logitRows` of which may want logits and `observed` of which operators; `path` picks
-  /// the instruction set.
+  /// Buffers for `columns` columns, `logitRows` of which may want logits and `observed` of which operators.
+  ///
+  /// `path` picks the instruction set.
   package init(
     _ model: Model, pool: WorkerPool, columns: Int = Session.mostColumns, logitRows: Int, observed: Int = 0,
     path: Int32? = nil

@@ -2,7 +2,7 @@ import CSodium
 
 /// What a provider signs about one answer: which model answered what to which prompt, and the trace of how.
 ///
-/// `docs/inference.md` has the bytes. The statement alone proves who claims what; the opening lets anybody recompute it.
+/// `docs/inference.md` has the bytes. The statement proves who claims what; the opening lets anybody recompute it.
 package struct Receipt: Equatable, Sendable {
   /// The form that this engine writes and reads.
   package static let version: UInt32 = 1

@@ -1,6 +1,6 @@
 /// What every operator gave at one position, and what the position's leaf commits to.
 ///
-/// Two engines that disagree about a token exchange these: the first operator that differs is where one of them is wrong.
+/// Two engines that disagree about a token exchange these: where an operator first differs, one of them is wrong.
 package struct PositionTrace: Equatable, Sendable {
   /// SHA-256 of the model's file, lowercase hexadecimal digits.
   package let modelHash: String
