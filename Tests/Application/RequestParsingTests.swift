@@ -17,6 +17,14 @@ private func refusal(_ body: () throws -> AnswerRequest) -> Refusal? {
 }
 
 @Suite struct RequestParsingTests {
+  /// Section 10 of docs/arithmetic.md, with the number that the engine's own test has.
+  @Test func choicesHaveTheSeedsOfTheArithmetic() {
+    var sampling = Sampling()
+    sampling.seed = 77
+    #expect(sampling.forChoice(0).seed == 77)
+    #expect(sampling.forChoice(1).seed == Int64(bitPattern: 10_246_315_412_834_042_604))
+  }
+
   @Test func aFullRequestIsRead() throws {
     let request = try chat(
       hello

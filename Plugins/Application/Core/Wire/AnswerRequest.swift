@@ -20,7 +20,7 @@ package struct Sampling: Equatable, Sendable {
   /// A request that names a seed gets the same choices again: each further one has a seed made of it.
   package func forChoice(_ number: Int) -> Sampling {
     guard let seed, number > 0 else { return self }
-    var message = Array("symbolon.choice/1".utf8)
+    var message = Array("sca1.chc".utf8)
     withUnsafeBytes(of: seed.bigEndian) { message += $0 }
     withUnsafeBytes(of: UInt64(number).bigEndian) { message += $0 }
     var sampling = self
